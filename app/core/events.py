@@ -1,0 +1,176 @@
+"""The closed union of events: all that a run tells anybody.
+
+The status comment, the terminal and the event stream are three readings of one recorded list of these. `model_dump()` gives the
+wire form, `type` first; the names and fields of the first six are what existing callers read, so they stay as they are.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from app.core.task import Outcome, Stage, Words
+
+
+class Status(Words):
+    """A line for people. Also a tool call that failed."""
+
+    type: Literal["Status"] = "Status"
+    message: str
+
+
+class AIMessage(Words):
+    """A text block of the model, or the summary of a thinking block."""
+
+    type: Literal["AI Message"] = "AI Message"
+    message: str
+
+
+class ToolRead(Words):
+    type: Literal["Tool: Read"] = "Tool: Read"
+    filepath: str
+
+
+class ToolEdit(Words):
+    """One replacement. A new file has `old_str` ""; a write over a file carries the old text, capped."""
+
+    type: Literal["Tool: Edit"] = "Tool: Edit"
+    filepath: str
+    old_str: str
+    new_str: str
+
+
+class ToolBash(Words):
+    """`output` is the head and tail that the model saw and ends in "[exit n]"."""
+
+    type: Literal["Tool: Bash"] = "Tool: Bash"
+    command: str
+    output: str
+
+
+class PRCreated(Words):
+    type: Literal["PR Created"] = "PR Created"
+    pr_url: str
+
+
+class ToolSearch(Words):
+    type: Literal["Tool: Search"] = "Tool: Search"
+    pattern: str
+    output: str
+
+
+class PlanStep(Words):
+    text: str
+    done: bool
+
+
+class Plan(Words):
+    """The model's plan, whole, each time it changes."""
+
+    type: Literal["Plan"] = "Plan"
+    steps: tuple[PlanStep, ...]
+
+
+class Check(Words):
+    """A check that the server ran on exactly the tree to be published. `exit_code` None: not run, and `output` says why."""
+
+    type: Literal["Check"] = "Check"
+    command: str
+    exit_code: int | None
+    output: str
+    seconds: float = 0.0
+
+
+class Usage(Words):
+    """After each reply of the model: tokens (input, cached and output together) and dollars of the task so far."""
+
+    type: Literal["Usage"] = "Usage"
+    tokens: int
+    usd: float
+
+
+class Error(Words):
+    type: Literal["Error"] = "Error"
+    message: str
+
+
+class Done(Words):
+    """The last event. `message` says in one sentence why, where the outcome alone does not."""
+
+    type: Literal["Done"] = "Done"
+    outcome: Outcome
+    pr_url: str | None = None
+    message: str = ""
+
+
+class StageBegan(Words):
+    """From here on the run is in `stage`."""
+
+    type: Literal["Stage"] = "Stage"
+    stage: Stage
+
+
+class CallsBegan(Words):
+    """The tool calls that a recorded turn asked for; what runs now, until their results are recorded."""
+
+    type: Literal["Calls"] = "Calls"
+    calls: tuple[str, ...]
+    """One short line each: "bash pytest -q", "edit api/models.py"."""
+
+
+class LeftOutPath(Words):
+    path: str
+    reason: str
+
+
+class LeftOut(Words):
+    """Changes that the gate kept from the pull request."""
+
+    type: Literal["Left out"] = "Left out"
+    paths: tuple[LeftOutPath, ...]
+    diff: str
+    """Unified diff of what was left out, capped, for a person to take over by hand."""
+
+
+class Changed(Words):
+    """What the candidate tree changes against the base, after the gate."""
+
+    type: Literal["Changed"] = "Changed"
+    tree: str
+    files: int
+    added: int
+    removed: int
+    diff: str
+    """Unified diff for people, capped."""
+    touches_tests: bool
+    """Tests or the configuration of checks are among the changed paths, so a green check proves less."""
+
+
+class Published(Words):
+    """The commit is on its branch and the pull request is open."""
+
+    type: Literal["Published"] = "Published"
+    branch: str
+    commit: str
+    tree: str
+    number: int
+    title: str
+    draft: bool
+
+
+Event = Annotated[
+    Status | AIMessage | ToolRead | ToolEdit | ToolBash | PRCreated | ToolSearch | Plan | Check | Usage | Error | Done
+    | StageBegan | CallsBegan | LeftOut | Changed | Published,
+    Field(discriminator="type"),
+]  # fmt: skip
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Entry(Words):
+    """An event as it was recorded."""
+
+    id: str
+    """`<task>.<run>.<step>.<k>`: unique, and in the order of the log."""
+    at: float
+    """Unix seconds at which the step that carries it was recorded."""
+    event: Event
