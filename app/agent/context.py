@@ -1,0 +1,76 @@
+"""What the model is told: the request, the issue, the repository. Pure; the words stand in `prompts/`.
+
+Outsiders' text stands in blocks whose delimiter holds a nonce, so that no text can close its block.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from app.core.events import Check, LeftOutPath
+from app.core.task import Request, Words
+
+FILES_SHOWN = 400
+INSTRUCTIONS_SHOWN = 20_000
+"""Characters of one instruction file."""
+OUTPUT_SHOWN = 6_000
+"""Characters of a failed check's output."""
+
+
+class Facts(Words):
+    """What is known of the repository before the first turn, read at one commit of the default branch."""
+
+    base: str
+    branch: str
+    files: tuple[str, ...]
+    instructions: dict[str, str]
+    setup: str
+    """How the set-up went, one line."""
+    tests: tuple[str, ...]
+    """The commands that the server will run."""
+
+
+def _prompt(name: str) -> str:
+    return (files("app.agent") / "prompts" / f"{name}.md").read_text()
+
+
+def system() -> str:
+    """The same for every task, so that its cached prefix serves them all."""
+    return _prompt("system")
+
+
+def first_message(request: Request, facts: Facts, nonce: str) -> str:
+    """The conversation's first user message. `nonce`: fresh random hex, unknown to whoever wrote the data."""
+    shown = facts.files[:FILES_SHOWN]
+    more = len(facts.files) - len(shown)
+    return _prompt("request").format(
+        actor=f"@{request.actor.login}",
+        repository=request.repository.full_name,
+        thread=request.thread,
+        instruction=request.instruction,
+        nonce=nonce,
+        title=request.title,
+        body=request.body or "(no text)",
+        instructions=_instructions(facts.instructions, nonce),
+        base=facts.base,
+        branch=facts.branch,
+        setup=facts.setup,
+        checks=", ".join(f"`{command}`" for command in facts.tests) or "none are known; find out how this project is tested",
+        files="\n".join(shown) + (f"\n… and {more} more" if more else ""),
+    )
+
+
+def _instructions(texts: Mapping[str, str], nonce: str) -> str:
+    return "".join(
+        _prompt("instructions").format(path=path, nonce=nonce, text=text[:INSTRUCTIONS_SHOWN]) for path, text in texts.items()
+    )
+
+
+def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], *, base_fails: bool) -> str:
+    """What goes back to the model when the checks did not pass."""
+    parts = [f"$ {c.command}\n{c.output[-OUTPUT_SHOWN:]}\n[exit {c.exit_code}]" for c in checks if c.exit_code]
+    kept = "\n".join(f"- {p.path}: {p.reason}" for p in left_out)
+    return _prompt("checks_failed").format(
+        base=" (they fail on the base too)" if base_fails else "",
+        checks="\n\n".join(parts),
+        left_out=f"These changes are not published and were taken back:\n{kept}" if kept else "",
+    )

@@ -1,0 +1,208 @@
+"""The loop: ask the model, do what it asked for, repeat. Every reply and every set of results is one recorded step."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from app.agent.budget import Limits, Spent, charge, max_tokens, why_stop
+from app.agent.claude import Claude, Turn
+from app.core.errors import Transient, UserError
+from app.core.events import AIMessage, CallsBegan, Error, Status, Usage
+from app.core.redact import Redactor
+from app.sandbox.base import Sandbox, SandboxGone
+from app.tools.base import ToolResult, briefs, definitions, run_calls
+
+Json = dict[str, Any]
+T = TypeVar("T")
+TURN_SECONDS = 600.0
+"""For one turn with all its tries."""
+MAX_CUT = 2
+"""Replies in a row that may reach their length limit before the work ends."""
+
+
+class Step(Protocol):
+    async def __call__(self, name: str, body: Callable[[], Awaitable[Json]], /) -> Json: ...
+
+
+class Stopping(Protocol):
+    """Whether somebody said stop."""
+
+    async def by(self) -> str | None:
+        """Login of who said it."""
+        ...
+
+    async def wait(self) -> None:
+        """Return when somebody says it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why the work ended. `why` is a sentence for people, empty where the model had finished."""
+
+    how: Literal["finished", "limit", "stopped", "failed"]
+    why: str = ""
+
+
+@dataclass
+class Conversation:
+    """All that the model has been told and has said, rebuilt from recorded steps alone."""
+
+    messages: list[Json]
+    spent: Spent = field(default_factory=Spent)
+    turns: int = 0
+    began: float | None = None
+    cut: int = 0
+    summary: str = ""
+
+    def heard(self, turn: Json) -> None:
+        self.turns += 1
+        self.spent = Spent.model_validate(turn["spent"])
+        self.began = turn["began"]
+        if turn["stop_reason"] == "max_tokens":  # discarded: a call in it may be incomplete
+            self.cut += 1
+            self.say("Your last reply was longer than one reply may be and was discarded. Go on in smaller pieces.")
+            return
+        self.cut = 0
+        self.messages.append({"role": "assistant", "content": turn["content"]})
+        self.summary = "\n\n".join(b["text"] for b in turn["content"] if b["type"] == "text") or self.summary
+
+    def say(self, text: str) -> None:
+        """Add words of the server: to the last user message where there is one, so that roles alternate."""
+        block = {"type": "text", "text": text}
+        if self.messages and self.messages[-1]["role"] == "user":
+            self.messages[-1]["content"].append(block)
+        else:
+            self.messages.append({"role": "user", "content": [block]})
+
+
+async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
+    """Ask, act, repeat, until the model has finished, somebody said stop, or a limit is reached."""
+    while True:
+        turn = await step("turn", lambda: agent.ask(talk))
+        if ended := turn["ended"]:
+            return Ended(**ended)
+        talk.heard(turn)
+        match turn["stop_reason"]:
+            case "tool_use":
+                acted = await step("tools", lambda: agent.act(turn["content"], talk))
+                if ended := acted["ended"]:
+                    return Ended(**ended)
+                talk.messages.append({"role": "user", "content": acted["results"]})
+            case "end_turn" | "stop_sequence":
+                return Ended("finished")
+            case "pause_turn":
+                pass
+            case "max_tokens" if talk.cut <= MAX_CUT:
+                pass
+            case "max_tokens":
+                return Ended("limit", "The model's replies were too long, three times in a row.")
+            case "model_context_window_exceeded":
+                return Ended("limit", "The conversation has grown longer than the model can read.")
+            case "refusal":
+                return Ended("failed", "The model refused to go on with this request.")
+            case other:
+                return Ended("failed", f"The model ended its reply in a way this version does not know (`{other}`).")
+
+
+class Agent:
+    """The bodies of the loop's two steps."""
+
+    def __init__(
+        self, *, task: str, claude: Claude, limits: Limits, sandbox: Sandbox, stopping: Stopping, redactor: Redactor, system: str
+    ) -> None:
+        self._task = task
+        self._claude = claude
+        self._limits = limits
+        self._sandbox = sandbox
+        self._stopping = stopping
+        self._redact = redactor
+        self._system = system
+
+    async def ask(self, talk: Conversation) -> Json:
+        """One turn of the model, unless it is time to end."""
+        if by := await self._stopping.by():
+            return _ended("stopped", f"Stopped by @{by}.")
+        began = talk.began or time.time()
+        spent = talk.spent.model_copy(update={"minutes": (time.time() - began) / 60})
+        if why := why_stop(spent, self._limits):
+            return _ended("limit", why)
+        room = max_tokens(spent, self._limits, self._claude.model, len(json.dumps(talk.messages)) // 3)
+        if not room:
+            return _ended("limit", f"What is left of ${self._limits.usd:.2f} does not pay for another turn.")
+        asking = self._claude.turn(
+            system=self._system, tools=definitions(), messages=talk.messages, max_tokens=room, seconds=TURN_SECONDS
+        )
+        try:
+            turn = await unless(self._stopping.wait(), asking)
+        except (UserError, Transient) as e:
+            return _ended("failed", str(e))
+        if turn is None:
+            return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
+        spent = charge(spent, self._claude.model, turn)
+        return {"ended": None, "began": began, "spent": spent.model_dump(), **_said(turn, spent)}
+
+    async def act(self, content: Sequence[Json], talk: Conversation) -> Json:
+        """Run the tool calls of a turn; results in their order, redacted before anybody sees them."""
+        calls = [block for block in content if block["type"] == "tool_use"]
+        prefix = f"work/{talk.turns}"
+        left = self._limits.minutes * 60 - (time.time() - (talk.began or time.time()))
+        try:
+            async with asyncio.timeout(max(left, 1)):
+                results = await unless(self._stopping.wait(), run_calls(self._sandbox, prefix, calls))
+        except TimeoutError:
+            await self._end_calls(prefix, calls)
+            return _ended("limit", f"{self._limits.minutes:g} minutes of work are over.")
+        except SandboxGone:
+            return _ended("failed", "The sandbox has gone, and with it the work that was in it.")
+        if results is None:
+            await self._end_calls(prefix, calls)
+            return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
+        shown = [event.model_dump() for result in results for event in result.events]
+        return self._redact.value(
+            {
+                "ended": None,
+                "results": [_result(call, result) for call, result in zip(calls, results, strict=True)],
+                "events": shown,
+            }
+        )
+
+    async def _end_calls(self, prefix: str, calls: Sequence[Json]) -> None:
+        for index in range(len(calls)):
+            await self._sandbox.stop(f"{prefix}/{index}")
+
+
+async def unless(end: Awaitable[object], work: Awaitable[T]) -> T | None:
+    """The result of `work`, or None, and `work` cancelled, where `end` comes first."""
+    doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(end)
+    try:
+        await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return await doing if doing.done() else None
+    finally:
+        for task in (doing, ending):
+            task.cancel()
+        await asyncio.wait({doing, ending})
+
+
+def _ended(how: str, why: str) -> Json:
+    message = Error(message=why) if how == "failed" else Status(message=why)
+    return {"ended": {"how": how, "why": why}, "events": [message.model_dump()]}
+
+
+def _said(turn: Turn, spent: Spent) -> Json:
+    """A turn as it is recorded: what to replay to the model, byte for byte, and what people see of it."""
+    key = {"thinking": "thinking", "text": "text"}
+    words = [block[key[block["type"]]] for block in turn.content if block["type"] in key]
+    calls = [block for block in turn.content if block["type"] == "tool_use"] if turn.stop_reason == "tool_use" else []
+    events: list[AIMessage | Usage | CallsBegan] = [AIMessage(message=text) for text in words if text.strip()]
+    events.append(Usage(tokens=spent.tokens, usd=round(spent.usd, 6)))
+    if calls:
+        events.append(CallsBegan(calls=briefs(calls)))
+    return {"stop_reason": turn.stop_reason, "content": turn.content, "events": [e.model_dump() for e in events]}
+
+
+def _result(call: Json, result: ToolResult) -> Json:
+    return {"type": "tool_result", "tool_use_id": call["id"], "content": result.content, "is_error": result.is_error}

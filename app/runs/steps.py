@@ -1,0 +1,55 @@
+"""How a step's body meets trouble: what will pass is tried again, what people can mend ends the run in their words, a bug is logged whole."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.core.errors import Transient, UserError
+from app.core.events import Error
+from app.sandbox.base import SandboxGone
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+TRIES = 6
+LONGEST_WAIT = 120.0
+"""Seconds. A longer wait asked for by the other side ends the tries."""
+BUG = "Something went wrong inside Backspace. The server's log has the details: tell its operator."
+
+
+class Failed(Exception):  # noqa: N818 - how a run ends, not an error of the code
+    """A step did not succeed; the message is for people. Raised from what was recorded, so a replay raises it again."""
+
+
+async def attempt(body: Callable[[], Awaitable[Json]]) -> Json:
+    """The body's output, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
+    for tries in range(1, TRIES + 1):
+        try:
+            return await body()
+        except Transient as e:
+            wait = e.retry_after if e.retry_after is not None else random.uniform(0.5, 1) * 2 ** (tries - 1)
+            if tries == TRIES or wait > LONGEST_WAIT:
+                return _failed(f"{e} It did not pass after {tries} tries; ask again later.")
+            log.warning("step tried again in %.1f s: %s", wait, e)
+            await asyncio.sleep(wait)
+        except UserError as e:
+            return _failed(str(e))
+        except SandboxGone:
+            return _failed("The sandbox has gone, and with it the work that was in it.")
+        except Exception:
+            log.exception("a bug in a step")
+            return _failed(BUG)
+    raise AssertionError("unreachable")
+
+
+def _failed(why: str) -> Json:
+    return {"failed": why, "events": [Error(message=why).model_dump()]}
+
+
+def checked(output: Json) -> Json:
+    """The output of a step that must have succeeded. Raises Failed."""
+    if "failed" in output:
+        raise Failed(output["failed"])
+    return output

@@ -1,0 +1,99 @@
+"""Our own tables, beside the engine's, in the same database: what a task is, and what was said to it.
+
+A `task` row stays when its log is gone, so an old delivery can't run again. Step outputs hold everything else.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from app.core.task import Outcome, Request
+
+metadata = sa.MetaData()
+
+tasks = sa.Table(
+    "task",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("thread", sa.Text, nullable=False, index=True),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("comment_id", sa.BigInteger, nullable=True),
+    sa.Column("outcome", sa.Text, nullable=True, index=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("task", sa.Text, nullable=False, index=True),
+    sa.Column("word", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+)
+
+T = TypeVar("T")
+
+
+def thread_of(request: Request) -> str:
+    """The thread as a queue's key: runs of one thread go one after the other. By repository id, so a rename changes nothing."""
+    return f"{request.repository.id}#{request.thread}"
+
+
+def create(connection: sa.Connection) -> None:
+    metadata.create_all(connection)
+
+
+def _add_once(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
+    if connection.execute(sa.select(table.c.seq).where(table.c.key == values["key"])).first() is None:
+        connection.execute(table.insert().values(**values))
+
+
+def add_task(request: Request) -> Callable[[sa.Connection], None]:
+    def write(connection: sa.Connection) -> None:
+        values = {"key": request.key, "thread": thread_of(request), "request": request.model_dump(), "created_at": time.time()}
+        _add_once(connection, tasks, values)
+
+    return write
+
+
+def set_comment(key: str, comment_id: int) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(tasks.update().where(tasks.c.key == key).values(comment_id=comment_id)))
+
+
+def set_outcome(key: str, outcome: Outcome) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(tasks.update().where(tasks.c.key == key).values(outcome=outcome)))
+
+
+def _done(_: object) -> None:
+    return None
+
+
+def comment_of(key: str) -> Callable[[sa.Connection], int | None]:
+    return lambda c: c.execute(sa.select(tasks.c.comment_id).where(tasks.c.key == key)).scalar_one_or_none()
+
+
+def open_tasks(thread: str | None = None) -> Callable[[sa.Connection], list[tuple[Request, int | None]]]:
+    """Tasks without an outcome, oldest first, each with the id of its status comment: of one thread, or of all."""
+
+    def read(connection: sa.Connection) -> list[tuple[Request, int | None]]:
+        query = sa.select(tasks.c.request, tasks.c.comment_id).where(tasks.c.outcome.is_(None)).order_by(tasks.c.seq)
+        if thread is not None:
+            query = query.where(tasks.c.thread == thread)
+        return [(Request.model_validate(row.request), row.comment_id) for row in connection.execute(query)]
+
+    return read
+
+
+def say(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connection], None]:
+    """Put a word into a task's inbox; the same `key` is put there once."""
+    return lambda c: _add_once(c, inbox, {"task": task, "word": word, "actor": actor, "key": key})
+
+
+def who_stopped(task: str) -> Callable[[sa.Connection], str | None]:
+    """Login of the first who said stop to this task."""
+    query = sa.select(inbox.c.actor).where(inbox.c.task == task, inbox.c.word == "stop").order_by(inbox.c.seq).limit(1)
+    return lambda c: c.execute(query).scalar_one_or_none()
