@@ -112,9 +112,15 @@ class Agent:
     """The bodies of the loop's two steps."""
 
     def __init__(
-        self, *, task: str, claude: Claude, limits: Limits, sandbox: Sandbox, stopping: Stopping, redactor: Redactor, system: str
+        self,
+        *,
+        claude: Claude,
+        limits: Limits,
+        sandbox: Callable[[], Awaitable[Sandbox]],
+        stopping: Stopping,
+        redactor: Redactor,
+        system: str,
     ) -> None:
-        self._task = task
         self._claude = claude
         self._limits = limits
         self._sandbox = sandbox
@@ -143,23 +149,31 @@ class Agent:
         if turn is None:
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
         spent = charge(spent, self._claude.model, turn)
-        return {"ended": None, "began": began, "spent": spent.model_dump(), **_said(turn, spent)}
+        return {
+            "ended": None,
+            "began": began,
+            "spent": spent.model_dump(),
+            "stop_reason": turn.stop_reason,
+            "content": turn.content,  # replayed byte for byte
+            "events": self._redact.value(_said(turn, spent)),
+        }
 
     async def act(self, content: Sequence[Json], talk: Conversation) -> Json:
         """Run the tool calls of a turn; results in their order, redacted before anybody sees them."""
         calls = [block for block in content if block["type"] == "tool_use"]
         prefix = f"work/{talk.turns}"
+        sandbox = await self._sandbox()
         left = self._limits.minutes * 60 - (time.time() - (talk.began or time.time()))
         try:
             async with asyncio.timeout(max(left, 1)):
-                results = await unless(self._stopping.wait(), run_calls(self._sandbox, prefix, calls))
+                results = await unless(self._stopping.wait(), run_calls(sandbox, prefix, calls))
         except TimeoutError:
-            await self._end_calls(prefix, calls)
+            await _end_calls(sandbox, prefix, calls)
             return _ended("limit", f"{self._limits.minutes:g} minutes of work are over.")
         except SandboxGone:
             return _ended("failed", "The sandbox has gone, and with it the work that was in it.")
         if results is None:
-            await self._end_calls(prefix, calls)
+            await _end_calls(sandbox, prefix, calls)
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
         shown = [event.model_dump() for result in results for event in result.events]
         return self._redact.value(
@@ -170,9 +184,10 @@ class Agent:
             }
         )
 
-    async def _end_calls(self, prefix: str, calls: Sequence[Json]) -> None:
-        for index in range(len(calls)):
-            await self._sandbox.stop(f"{prefix}/{index}")
+
+async def _end_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Json]) -> None:
+    for index in range(len(calls)):
+        await sandbox.stop(f"{prefix}/{index}")
 
 
 async def unless(end: Awaitable[object], work: Awaitable[T]) -> T | None:
@@ -192,8 +207,8 @@ def _ended(how: str, why: str) -> Json:
     return {"ended": {"how": how, "why": why}, "events": [message.model_dump()]}
 
 
-def _said(turn: Turn, spent: Spent) -> Json:
-    """A turn as it is recorded: what to replay to the model, byte for byte, and what people see of it."""
+def _said(turn: Turn, spent: Spent) -> list[Json]:
+    """What people see of a turn."""
     key = {"thinking": "thinking", "text": "text"}
     words = [block[key[block["type"]]] for block in turn.content if block["type"] in key]
     calls = [block for block in turn.content if block["type"] == "tool_use"] if turn.stop_reason == "tool_use" else []
@@ -201,7 +216,7 @@ def _said(turn: Turn, spent: Spent) -> Json:
     events.append(Usage(tokens=spent.tokens, usd=round(spent.usd, 6)))
     if calls:
         events.append(CallsBegan(calls=briefs(calls)))
-    return {"stop_reason": turn.stop_reason, "content": turn.content, "events": [e.model_dump() for e in events]}
+    return [event.model_dump() for event in events]
 
 
 def _result(call: Json, result: ToolResult) -> Json:

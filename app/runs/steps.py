@@ -8,6 +8,7 @@ from typing import Any
 
 from app.core.errors import Transient, UserError
 from app.core.events import Error
+from app.github.errors import Conflict, NotFound
 from app.sandbox.base import SandboxGone
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,10 @@ async def attempt(body: Callable[[], Awaitable[Json]]) -> Json:
             return _failed(str(e))
         except SandboxGone:
             return _failed("The sandbox has gone, and with it the work that was in it.")
+        except NotFound:
+            return _failed("GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?")
+        except Conflict as e:
+            return _failed(f"GitHub did not accept it: {e}")
         except Exception:
             log.exception("a bug in a step")
             return _failed(BUG)

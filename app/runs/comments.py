@@ -1,0 +1,135 @@
+"""The status comment of each open task, kept true: one loop, level-triggered, one writer for each comment.
+
+What a comment should say follows from the recorded events alone, so a lost edit or a restart changes nothing: the next look mends it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from app.core.errors import Transient, UserError
+from app.core.events import Entry
+from app.core.task import Request
+from app.github.app import App
+from app.github.client import GitHub
+from app.github.errors import NotFound, Refused
+from app.github.tokens import COMMENT
+from app.publish import comment
+from app.runs import tables
+from app.runs.engine import Engine
+
+log = logging.getLogger(__name__)
+
+BETWEEN_EDITS = 10.0
+"""Seconds between two edits of a run's comment; the last state does not wait."""
+CLOCK_EDITS = 60.0
+"""Seconds after which a comment is edited although only its durations have changed."""
+LOOK = 5.0
+"""Seconds after which the loop looks without having been woken."""
+
+
+@dataclass
+class _Written:
+    """What this process knows of one comment."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    entries: list[Entry] = field(default_factory=list)
+    steps: int = 0
+    at: float = float("-inf")
+    body: str = ""
+    still: str = ""
+    """The body with its clock stopped: differs from the last one exactly where something has happened."""
+
+
+class Comments:
+    def __init__(self, *, engine: Engine, app: App, server_url: str, limit_usd: float) -> None:
+        self._engine = engine
+        self._app = app
+        self._server_url = server_url
+        self._limit_usd = limit_usd
+        self._written: defaultdict[str, _Written] = defaultdict(_Written)
+
+    async def post(self, request: Request, place: int) -> int:
+        """The task's status comment, found again or made: its id. Ours is known by the hidden marker and by its author."""
+        github = self._github(request)
+        author = (await self._app.identity(github)).bot_id
+        found = await github.find_comment(request.thread, comment.marker(request.key), author, since=request.asked_at)
+        if found is None:
+            found = await github.create_comment(request.thread, self._render(request, [], place))
+        return found.id
+
+    async def settle(self, request: Request) -> None:
+        """Write the last state. Raises Transient; a comment that somebody deleted is made once more."""
+        written = self._written[request.key]
+        async with written.lock:
+            await self._read(request, written)
+            body = self._render(request, written.entries, 0)
+            github = self._github(request)
+            comment_id = await self._engine.db(tables.comment_of(request.key))
+            try:
+                await github.edit_comment(comment_id or 0, body)
+            except NotFound:
+                made = await github.create_comment(request.thread, body)
+                await self._engine.db(tables.set_comment(request.key, made.id))
+            except Refused as e:
+                log.warning("the status comment can't be written: %s", e, extra={"task": request.key})
+        del self._written[request.key]
+
+    async def follow(self) -> None:
+        """Keep every open task's comment true, for as long as the process lives."""
+        waker = self._engine.waker()
+        while True:
+            waker.clear()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("a look at the status comments failed")
+            try:
+                async with asyncio.timeout(LOOK):
+                    await waker.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(1)
+
+    async def _look(self) -> None:
+        places: defaultdict[str, int] = defaultdict(int)
+        for request, comment_id in await self._engine.db(tables.open_tasks()):
+            thread = tables.thread_of(request)
+            if comment_id is not None:
+                await self._refresh(request, comment_id, places[thread])
+            places[thread] += 1
+
+    async def _refresh(self, request: Request, comment_id: int, place: int) -> None:
+        written = self._written[request.key]
+        since = time.monotonic() - written.at
+        if written.lock.locked() or since < BETWEEN_EDITS:
+            return
+        async with written.lock:
+            await self._read(request, written)
+            last = written.entries[-1].at if written.entries else 0.0
+            still = comment.status(
+                request, written.entries, now=last, place=place, server_url=self._server_url, limit_usd=self._limit_usd
+            )
+            if still == written.still and since < CLOCK_EDITS:
+                return
+            body = self._render(request, written.entries, place)
+            try:
+                if await self._github(request).try_edit_comment(comment_id, body):
+                    written.still, written.at = still, time.monotonic()
+            except (Transient, UserError, NotFound) as e:
+                log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
+                written.at = time.monotonic()
+
+    async def _read(self, request: Request, written: _Written) -> None:
+        found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)
+        written.entries.extend(found)
+
+    def _render(self, request: Request, entries: list[Entry], place: int) -> str:
+        return comment.status(
+            request, entries, now=time.time(), place=place, server_url=self._server_url, limit_usd=self._limit_usd
+        )
+
+    def _github(self, request: Request) -> GitHub:
+        return self._app.repository(request.key, request.installation, request.repository, COMMENT)

@@ -1,0 +1,119 @@
+"""A request or a control word, from the disk to its effect: who may, the reaction, the comment; then start, stop or refuse.
+
+Workflows of their own, started at once and never queued, so that the person is answered within a second.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from app.core.task import Control, Request
+from app.github.app import App
+from app.github.client import GitHub
+from app.github.errors import NotFound, Refused
+from app.github.tokens import CHECK, COMMENT
+from app.publish import comment
+from app.runs import tables
+from app.runs.comments import Comments
+from app.runs.engine import Engine, Workflow
+from app.runs.steps import Failed, attempt, checked
+from app.trigger.policy import may_start
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+
+class Intake:
+    """The code of the workflows `intake` and `control`."""
+
+    def __init__(self, engine: Engine, app: App, comments: Comments) -> None:
+        self._engine = engine
+        self._app = app
+        self._comments = comments
+
+    async def record(self, asked: Request | Control) -> None:
+        """On disk when this returns, and once: the workflow's id is made from what was asked."""
+        kind = "intake" if isinstance(asked, Request) else "control"
+        await self._engine.begin(kind, f"{asked.key}.{kind}", asked.model_dump())
+
+    async def request(self, workflow: Workflow, spec: Json) -> Json:
+        request = Request.model_validate(spec)
+        try:
+            allowed = checked(await workflow.step("check", lambda: attempt(lambda: self._check(request))))
+            if not allowed["allowed"]:
+                checked(await workflow.step("refuse", lambda: attempt(lambda: self._refuse(request, allowed["level"]))))
+                return {"taken": False}
+            checked(await workflow.step("take", lambda: attempt(lambda: self._take(request))))
+            checked(await workflow.step("acknowledge", lambda: attempt(lambda: self._acknowledge(request))))
+        except Failed as e:
+            log.error("a request was not taken: %s", e, extra={"task": request.key})
+            return {"taken": False}
+        await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
+        return {"taken": True}
+
+    async def _check(self, asked: Request | Control) -> Json:
+        permission = await self._github(asked, CHECK).permission(asked.actor.login)
+        same = permission.user_id == asked.actor.id
+        return {"allowed": same and may_start(permission.level), "level": permission.level if same else "none"}
+
+    async def _take(self, request: Request) -> Json:
+        await self._engine.db(tables.add_task(request))
+        return {}
+
+    async def _acknowledge(self, request: Request) -> Json:
+        """The reaction and the status comment, side by side."""
+        ahead = [other.key for other, _ in await self._engine.db(tables.open_tasks(tables.thread_of(request)))]
+        place = ahead.index(request.key) if request.key in ahead else 0
+        _, comment_id = await asyncio.gather(self._react(request, "eyes"), self._comments.post(request, place))
+        await self._engine.db(tables.set_comment(request.key, comment_id))
+        return {"comment": comment_id}
+
+    async def _refuse(self, request: Request, level: str) -> Json:
+        """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
+        if level == "triage":
+            await self._line(request, comment.refusal(request.actor.login, level))
+        else:
+            await self._react(request, "confused")
+        return {}
+
+    async def control(self, workflow: Workflow, spec: Json) -> Json:
+        control = Control.model_validate(spec)
+        try:
+            allowed = checked(await workflow.step("check", lambda: attempt(lambda: self._check(control))))
+            if allowed["allowed"]:
+                checked(await workflow.step("obey", lambda: attempt(lambda: self._obey(control))))
+        except Failed as e:
+            log.error("a control word was not obeyed: %s", e, extra={"task": control.key})
+        return {}
+
+    async def _obey(self, control: Control) -> Json:
+        thread = f"{control.repository.id}#{control.thread}"
+        tasks = [request.key for request, _ in await self._engine.db(tables.open_tasks(thread))]
+        if control.word == "stop" and tasks:
+            for task in tasks:
+                await self._engine.stop_task(task, control.actor.login, f"{control.key}/{task}")
+            await self._react(control, "+1")
+        else:
+            await self._line(control, comment.answer(control, bool(tasks)))
+        return {}
+
+    async def _line(self, asked: Request | Control, text: str) -> None:
+        """One comment of one line, looked up before it is made."""
+        github = self._github(asked, COMMENT)
+        mark = comment.marker(asked.key)
+        author = (await self._app.identity(github)).bot_id
+        if await github.find_comment(asked.thread, mark, author) is None:
+            await github.create_comment(asked.thread, f"{mark}\n{text}")
+
+    async def _react(self, asked: Request | Control, reaction: Any) -> None:
+        github = self._github(asked, COMMENT)
+        try:
+            if asked.comment_id is None:
+                await github.react_to_issue(asked.thread, reaction)
+            else:
+                await github.react_to_comment(asked.comment_id, reaction)
+        except (NotFound, Refused) as e:
+            log.info("no reaction: %s", e, extra={"task": asked.key})
+
+    def _github(self, asked: Request | Control, permissions: Any) -> GitHub:
+        return self._app.repository(asked.key, asked.installation, asked.repository, permissions)

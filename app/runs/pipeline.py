@@ -1,0 +1,103 @@
+"""A run as a straight line: prepare, work, gate, verify, publish, report.
+
+This is workflow code: it branches on nothing but recorded outputs. What its steps do is in `stages.py` and `publishing.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.agent.context import checks_failed
+from app.agent.loop import Conversation, Ended, Step, work
+from app.core.events import Check, LeftOutPath
+from app.core.task import Outcome, Request
+from app.runs.engine import StepBody, Workflow
+from app.runs.publishing import Publishing
+from app.runs.stages import Ground, Stages
+from app.runs.steps import Failed, attempt, checked
+
+Json = dict[str, Any]
+MENDS = 3
+"""Times that failing checks go back to the model."""
+
+
+@dataclass(frozen=True)
+class End:
+    outcome: Outcome
+    why: str = ""
+    pr_url: str | None = None
+
+
+class Pipeline:
+    """The code of the workflow `run`."""
+
+    def __init__(self, stages: Stages, publishing: Publishing) -> None:
+        self._stages = stages
+        self._publishing = publishing
+
+    async def __call__(self, workflow: Workflow, spec: Json) -> Json:
+        request = Request.model_validate(spec)
+
+        async def step(name: str, body: StepBody) -> Json:
+            return checked(await workflow.step(name, lambda: attempt(body)))
+
+        try:
+            end = await self._line(step, workflow.id, request)
+        except Failed as e:
+            end = End("failed", str(e))
+        await workflow.step("end", lambda: attempt(lambda: self._publishing.end(workflow.id, end.outcome, end.why, end.pr_url)))
+        await workflow.step("report", lambda: attempt(lambda: self._publishing.report(workflow.id, request, end.outcome)))
+        return {"outcome": end.outcome}
+
+    async def _line(self, step: Step, run: str, request: Request) -> End:
+        stages = self._stages
+        begun = await step("begin", lambda: stages.begin(run, request))
+        if begun["stopped"]:
+            return End("stopped", begun["stopped"])
+        made = await step("sandbox", lambda: stages.sandbox(run))
+        cloned = await step("clone", lambda: stages.clone(run, request, made["sandbox"], begun["branch"]))
+        ground = Ground(run=run, request=request, branch=begun["branch"], sandbox=made["sandbox"], base=cloned["base"])
+        prepared = await step("prepare", lambda: stages.prepare(ground))
+        talk = Conversation(messages=[])
+        talk.say(prepared["first_message"])
+        ended, gated, verified = await self._work(step, ground, talk, prepared)
+        if gated["refused"]:
+            return End("failed", gated["refused"])
+        if not gated["changes"]:
+            return _unchanged(ended, talk.summary)
+        return await self._publish(step, ground, talk.summary, ended, gated, verified)
+
+    async def _work(self, step: Step, ground: Ground, talk: Conversation, prepared: Json) -> tuple[Ended, Json, Json]:
+        """The loop, then gate and checks; checks that fail go back to the model, a bounded number of times."""
+        agent = self._stages.agent(ground)
+        for mends_left in range(MENDS, -1, -1):
+            try:
+                ended = await work(step, agent, talk)
+            except Failed as e:
+                ended = Ended("failed", str(e))
+            gated = await step("gate", lambda: self._stages.gate(ground, talk.turns))
+            if gated["refused"] or not gated["changes"]:
+                return ended, gated, {}
+            mend = ended.how == "finished" and mends_left > 0
+            verified = await step("verify", lambda: self._stages.verify(ground, prepared, gated["tree"], talk.turns, ended, mend))
+            if not verified["mend"]:
+                return ended, gated, verified
+            checks = [Check.model_validate(check) for check in verified["checks"]]
+            left_out = [LeftOutPath.model_validate(path) for path in gated["left_out"]]
+            talk.say(checks_failed(checks, left_out, base_fails=verified["base_fails"]))
+        raise AssertionError("unreachable")
+
+    async def _publish(self, step: Step, ground: Ground, summary: str, ended: Ended, gated: Json, verified: Json) -> End:
+        publishing = self._publishing
+        why = ended.why or ("A check failed." if verified["failing"] else "")
+        draft = ended.how != "finished" or verified["failing"]
+        title_body = {"summary": summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
+        commit = await step("commit", lambda: publishing.commit(ground, gated, summary))
+        pull = await step("pull", lambda: publishing.pull(ground, commit, gated, title_body, draft))
+        outcomes: dict[str, Outcome] = {"finished": "draft" if draft else "ready", "limit": "draft", "stopped": "stopped", "failed": "failed"}
+        return End(outcomes[ended.how], why, pull["url"])
+
+
+def _unchanged(ended: Ended, summary: str) -> End:
+    if ended.how == "finished":
+        return End("nothing", summary)
+    return End("stopped" if ended.how == "stopped" else "failed", ended.why)

@@ -1,0 +1,223 @@
+"""What the steps of a run do up to the checks: begin, sandbox, clone, prepare, the agent's hands, gate, verify.
+
+Each body may run again after a crash, so each looks first or is keyed; each returns small plain JSON.
+"""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from app.agent import context
+from app.agent.budget import Limits
+from app.agent.claude import Claude
+from app.agent.loop import Agent, Ended
+from app.core.errors import UserError
+from app.core.events import Changed, Check, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.redact import Redactor
+from app.core.task import Request, Words
+from app.github.app import App
+from app.github.tokens import CHECK, CLONE
+from app.publish.changes import judge, touches_tests
+from app.runs import checks
+from app.runs.checks import Checks
+from app.runs.engine import Engine
+from app.runs.stop import Stop
+from app.sandbox import repo
+from app.sandbox.base import Call, Result, Sandbox, Sandboxes
+from app.tools.base import tail
+from app.trigger.policy import may_start
+
+Json = dict[str, Any]
+CLONE_SECONDS = 300.0
+SETUP_SECONDS = 900.0
+CHECK_SECONDS = 900.0
+DIFF_SHOWN = 20_000
+INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
+FILE_BYTES = 100_000
+MISSING = (126, 127)
+"""What a shell answers where the command can't be run at all."""
+
+
+class Ground(Words):
+    """What a run stands on, from its recorded steps."""
+
+    run: str
+    request: Request
+    branch: str
+    """The default branch."""
+    sandbox: str
+    base: str
+    """SHA of the commit that everything is judged against."""
+
+
+class Stages:
+    def __init__(
+        self, *, engine: Engine, app: App, sandboxes: Sandboxes, claude: Claude, limits: Limits, redactor: Redactor, server_url: str
+    ) -> None:
+        self._engine = engine
+        self._app = app
+        self._sandboxes = sandboxes
+        self._claude = claude
+        self._limits = limits
+        self._redact = redactor
+        self._server_url = server_url
+
+    async def begin(self, run: str, request: Request) -> Json:
+        """Is it still wanted and allowed? Time has passed since the request was taken."""
+        if by := await Stop(self._engine, request.key).by():
+            return {"stopped": f"Stopped by @{by} before it began.", "events": []}
+        github = self._app.repository(run, request.installation, request.repository, CHECK)
+        permission = await github.permission(request.actor.login)
+        if permission.user_id != request.actor.id or not may_start(permission.level):
+            raise UserError(f"@{request.actor.login} no longer has write access here, which Backspace needs to start.")
+        facts = await github.repository()
+        if facts.archived:
+            raise UserError("This repository is archived: unarchive it and ask again.")
+        return {"stopped": None, "branch": facts.default_branch, "events": [StageBegan(stage="prepare").model_dump()]}
+
+    async def sandbox(self, run: str) -> Json:
+        return {"sandbox": (await self._sandboxes.create(run)).id, "events": []}
+
+    async def clone(self, run: str, request: Request, sandbox_id: str, branch: str) -> Json:
+        """The token is for reading this one repository, in this one command, and is revoked before anything else runs."""
+        sandbox = await self._sandboxes.connect(sandbox_id)
+        token = await self._app.tokens.get(run, request.installation, request.repository.id, CLONE)
+        url = f"{self._server_url}/{request.repository.full_name}.git"
+        try:
+            base = await repo.clone(sandbox, url=url, token=token, branch=branch, seconds=CLONE_SECONDS)
+        finally:
+            await self._app.tokens.revoke_token(token)
+        return {"base": base, "events": [Status(message=f"Cloned `{branch}` at {base[:7]}.").model_dump()]}
+
+    async def prepare(self, ground: Ground) -> Json:
+        """Set-up, and the first message: all that the model is told, from the default branch at one commit."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        tracked = tuple(await repo.tracked(sandbox, ground.base, 5_000))
+        how = await self._checks(sandbox, ground.base, frozenset(tracked))
+        setup, problem = await self._set_up(sandbox, how)
+        texts = {path: await repo.show(sandbox, ground.base, path, FILE_BYTES) for path in INSTRUCTION_FILES if path in tracked}
+        facts = context.Facts(
+            base=ground.base[:12],
+            branch=ground.branch,
+            files=tracked,
+            instructions={path: text for path, text in texts.items() if text},
+            setup=setup,
+            tests=how.test,
+        )
+        message = self._redact.text(context.first_message(ground.request, facts, secrets.token_hex(8)))
+        events = [Status(message=self._redact.text(setup)), StageBegan(stage="work")]
+        return {
+            "first_message": message,
+            "tests": list(how.test),
+            "problem": problem,
+            "events": [event.model_dump() for event in events],
+        }
+
+    async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
+        if checks.CONFIG in tracked:
+            return checks.from_config(await repo.show(sandbox, base, checks.CONFIG, FILE_BYTES) or "")
+        found = {path: await repo.show(sandbox, base, path, FILE_BYTES) for path in checks.MANIFESTS if path in tracked}
+        return checks.usual({path: text for path, text in found.items() if text is not None}, tracked)
+
+    async def _set_up(self, sandbox: Sandbox, how: Checks) -> tuple[str, str | None]:
+        """A line on how it went, and why checks can't be trusted to run where it failed."""
+        if not how.setup:
+            return "None is needed.", None
+        result = await sandbox.run(Call(key="setup", argv=("bash", "-c", how.setup), seconds=SETUP_SECONDS))
+        said = f"`{how.setup}` · {_ending(result, SETUP_SECONDS)}"
+        if result.exit_code == 0:
+            return said, None
+        return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{how.setup}`, {_ending(result, SETUP_SECONDS)})"
+
+    def agent(self, ground: Ground) -> Agent:
+        return Agent(
+            claude=self._claude,
+            limits=self._limits,
+            sandbox=lambda: self._sandboxes.connect(ground.sandbox),
+            stopping=Stop(self._engine, ground.request.key),
+            redactor=self._redact,
+            system=context.system(),
+        )
+
+    async def gate(self, ground: Ground, turns: int) -> Json:
+        """What may leave the sandbox: the candidate tree, and what was kept from it."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        key = f"gate/{turns}"
+        verdicts = judge(await repo.changes(sandbox, ground.base, f"{key}/changes"))
+        if verdicts.refused or not (verdicts.passed or verdicts.left_out):
+            return {"refused": verdicts.refused, "changes": [], "left_out": [], "events": []}
+        paths = [change.path for change in verdicts.passed]
+        tree = await repo.candidate(sandbox, ground.base, paths, f"{key}/tree")
+        diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
+        changed = Changed(
+            tree=tree,
+            files=diff.files,
+            added=diff.added,
+            removed=diff.removed,
+            diff=self._redact.text(diff.text),
+            touches_tests=touches_tests(paths),
+        )
+        left_out = await self._left_out(sandbox, ground.base, tree, verdicts.left_out, key)
+        return {
+            "refused": None,
+            "tree": tree,
+            "changes": paths,
+            "left_out": [path.model_dump() for path in verdicts.left_out],
+            "touches_tests": changed.touches_tests,
+            "events": [*([changed.model_dump()] if paths else []), *left_out, StageBegan(stage="verify").model_dump()],
+        }
+
+    async def _left_out(self, sandbox: Sandbox, base: str, tree: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
+        if not paths:
+            return []
+        whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
+        diff = await repo.diff(sandbox, base, whole, f"{key}/left-out-diff", DIFF_SHOWN)
+        return [LeftOut(paths=tuple(paths), diff=self._redact.text(diff.text)).model_dump()]
+
+    async def verify(self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: bool) -> Json:
+        """Run the checks on exactly `tree`. `mend`: a failure may go back to the model."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        key = f"verify/{turns}"
+        tests: list[str] = prepared["tests"]
+        problem = prepared["problem"] if ended.how == "finished" else "the work was cut short"
+        await repo.checkout(sandbox, tree, f"{key}/tree")
+        if problem:
+            found = [Check(command=command, exit_code=None, output=problem) for command in tests]
+        else:
+            found = [await self._check(sandbox, command, f"{key}/{k}") for k, command in enumerate(tests)]
+        failing = [check for check in found if check.exit_code]
+        base_fails = bool(failing) and await self._base_fails(sandbox, ground.base, tree, failing, key)
+        await repo.checkout(sandbox, tree, f"{key}/clean")
+        again = mend and bool(failing)
+        too = [Status(message=f"`{failing[0].command}` fails on the base too.").model_dump()] if base_fails else []
+        return {
+            "checks": [check.model_dump() for check in found],
+            "failing": bool(failing),
+            "base_fails": base_fails,
+            "mend": again,
+            "events": [*(check.model_dump() for check in found), *too, StageBegan(stage="work" if again else "publish").model_dump()],
+        }
+
+    async def _check(self, sandbox: Sandbox, command: str, key: str) -> Check:
+        result = await sandbox.run(Call(key=key, argv=("bash", "-c", f"exec 2>&1\n{command}"), seconds=CHECK_SECONDS))
+        output = self._redact.text(tail(result, 6_000))
+        if result.ended != "exited" or result.exit_code in MISSING:
+            return Check(command=command, exit_code=None, output=f"{_ending(result, CHECK_SECONDS)}: {output}", seconds=result.seconds)
+        return Check(command=command, exit_code=result.exit_code, output=output, seconds=result.seconds)
+
+    async def _base_fails(self, sandbox: Sandbox, base: str, tree: str, failing: Sequence[Check], key: str) -> bool:
+        """Whether a failing check fails without the change too; asked of the first that fails."""
+        await repo.checkout(sandbox, f"{base}^{{tree}}", f"{key}/base")
+        return bool((await self._check(sandbox, failing[0].command, f"{key}/base-check")).exit_code)
+
+
+def _ending(result: Result, seconds: float) -> str:
+    match result.ended:
+        case "exited" if result.exit_code in MISSING:
+            return f"exit {result.exit_code}, the command is not in the sandbox"
+        case "exited":
+            return f"exit {result.exit_code}"
+        case "deadline":
+            return f"no end after {seconds:g} s"
+        case ended:
+            return ended

@@ -1,0 +1,105 @@
+"""The composition root: the only file that knows every part."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import web
+
+from app.agent.budget import Limits
+from app.agent.claude import Claude
+from app.core import logs
+from app.core.redact import Redactor
+from app.github.app import App
+from app.runs.comments import Comments
+from app.runs.engine import Engine
+from app.runs.intake import Intake
+from app.runs.pipeline import Pipeline
+from app.runs.publishing import Publishing
+from app.runs.stages import Stages
+from app.sandbox.local import LocalSandboxes
+from app.settings import Settings
+from app.web.server import make_app, make_runner
+
+log = logging.getLogger(__name__)
+
+UNSAFE = (
+    "BACKSPACE_SANDBOX=unsafe-local: commands run as this user, with its files, its network and its other processes in reach. "
+    "Use it only for repositories and requests that you would run by hand."
+)
+
+
+async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT. `listening` gets its address once it takes deliveries.
+
+    Raises UserError where it can't start. The end is a crash on purpose: every step is recorded, so there is nothing to wind up.
+    """
+    redactor = Redactor(settings.secrets())
+    logs.set_up(settings.log_level, redactor)
+    sandboxes = await _sandboxes(settings)
+    claude = Claude(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model)
+    limits = Limits(
+        usd=settings.backspace_task_usd,
+        minutes=settings.backspace_task_minutes,
+        turns=settings.backspace_task_turns,
+        tokens=settings.backspace_task_tokens,
+    )
+    engine = Engine(settings.backspace_database_url, max_runs=settings.backspace_max_runs)
+    async with aiohttp.ClientSession() as session:
+        app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
+        comments = Comments(engine=engine, app=app, server_url=settings.github_server_url, limit_usd=limits.usd)
+        stages = Stages(
+            engine=engine,
+            app=app,
+            sandboxes=sandboxes,
+            claude=claude,
+            limits=limits,
+            redactor=redactor,
+            server_url=settings.github_server_url,
+        )
+        publishing = Publishing(engine=engine, app=app, sandboxes=sandboxes, comments=comments, redactor=redactor)
+        intake = Intake(engine, app, comments)
+        engine.register("intake", intake.request)
+        engine.register("control", intake.control)
+        engine.register("run", Pipeline(stages, publishing))
+        await engine.start()
+        following = asyncio.create_task(comments.follow())
+        runner = make_runner(make_app(secrets=settings.webhook_secrets(), label=settings.backspace_label, record=intake.record))
+        listening(await _listen(runner, settings.host, settings.port))
+        await _until_told_to_end()
+        await runner.cleanup()
+        following.cancel()
+    logging.shutdown()
+    os._exit(0)
+
+
+async def _sandboxes(settings: Settings) -> LocalSandboxes:
+    unsafe = settings.backspace_sandbox == "unsafe-local"
+    if unsafe:
+        log.warning(UNSAFE)
+    sandboxes = LocalSandboxes(
+        settings.backspace_data,
+        isolation="none" if unsafe else "bubblewrap",
+        network=settings.backspace_local_network,
+        wheels=settings.backspace_wheels,
+    )
+    await sandboxes.check()
+    return sandboxes
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    bound = runner.addresses[0][1]
+    return f"http://{host}:{bound}"
+
+
+async def _until_told_to_end() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
