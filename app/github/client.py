@@ -1,0 +1,190 @@
+"""The calls we make on one repository. What each may raise stands in `app.github.errors`; only exceptions to that are said here.
+
+Calls that create are made once: after a lost reply (Transient) look up what there is before trying again. All others are safe to repeat.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal, get_args
+
+from app.core.task import Repository
+from app.github.errors import NotFound
+from app.github.facts import (
+    Comment,
+    CommentRef,
+    CommitFacts,
+    IssueFacts,
+    Level,
+    Permission,
+    Pull,
+    RepositoryFacts,
+    TreeEntry,
+)
+from app.github.rest import Rest
+
+Reaction = Literal["eyes", "rocket", "confused"]
+
+
+class GitHub:
+    """One repository, by one token's permissions."""
+
+    def __init__(self, rest: Rest, repository: Repository) -> None:
+        self._rest = rest
+        self._repository = repository
+
+    async def repository(self) -> RepositoryFacts:
+        reply = await self._get("")
+        return RepositoryFacts(
+            id=reply["id"],
+            full_name=reply["full_name"],
+            default_branch=reply["default_branch"],
+            archived=reply["archived"],
+            private=reply["private"],
+            size_kb=reply["size"],
+        )
+
+    async def permission(self, login: str) -> Permission:
+        """What this account may do; level "none" for one that does not exist."""
+        try:
+            reply = await self._get("/collaborators/{login}/permission", login=login)
+        except NotFound:
+            return Permission(user_id=None, level="none")
+        levels: dict[str, Level] = {level: level for level in get_args(Level)}
+        level = levels.get(reply.get("role_name", "")) or levels.get(reply["permission"], "none")
+        return Permission(user_id=(reply.get("user") or {}).get("id"), level=level)
+
+    async def user_id(self, login: str) -> int:
+        reply = await self._rest.get("/users/{login}", {"login": login})
+        return int(reply["id"])
+
+    async def issue(self, number: int) -> IssueFacts:
+        reply = await self._get("/issues/{number}", number=number)
+        return IssueFacts(state=reply["state"], locked=reply["locked"], is_pull_request="pull_request" in reply)
+
+    async def react_to_comment(self, comment_id: int, content: Reaction) -> None:
+        await self._write("POST", "/issues/comments/{id}/reactions", {"content": content}, again=True, id=comment_id)
+
+    async def react_to_issue(self, number: int, content: Reaction) -> None:
+        await self._write("POST", "/issues/{number}/reactions", {"content": content}, again=True, number=number)
+
+    async def comments(self, thread: int, since: str | None = None) -> AsyncIterator[Comment]:
+        """Oldest first. `since`: ISO 8601, only those made or edited from then on."""
+        path = self._path("/issues/{number}/comments{?since,per_page,page}")
+        async for reply in self._rest.pages(path, self._values(number=thread, since=since)):
+            yield Comment(
+                id=reply["id"],
+                url=reply["html_url"],
+                author_id=(reply.get("user") or {}).get("id"),
+                body=reply.get("body") or "",
+            )
+
+    async def find_comment(
+        self, thread: int, marker: str, author_id: int, since: str | None = None
+    ) -> CommentRef | None:
+        """The first comment by this account with this marker: anybody can copy a marker, nobody can be the author."""
+        async for comment in self.comments(thread, since):
+            if comment.author_id == author_id and marker in comment.body:
+                return CommentRef(id=comment.id, url=comment.url)
+        return None
+
+    async def create_comment(self, thread: int, body: str) -> CommentRef:
+        reply = await self._write("POST", "/issues/{number}/comments", {"body": body}, again=False, number=thread)
+        return CommentRef(id=reply["id"], url=reply["html_url"])
+
+    async def edit_comment(self, comment_id: int, body: str) -> None:
+        """Waits for the installation's turn to write: for words that must land."""
+        await self._write("PATCH", "/issues/comments/{id}", {"body": body}, again=True, id=comment_id)
+
+    async def try_edit_comment(self, comment_id: int, body: str) -> bool:
+        """Edit it if that costs nobody else a turn, else False: for words that newer ones will replace."""
+        if not self._rest.lane.try_take():
+            return False
+        path = self._path("/issues/comments/{id}")
+        await self._rest.send("PATCH", path, self._values(id=comment_id), {"body": body}, again=True)
+        return True
+
+    async def branch(self, name: str) -> CommitFacts | None:
+        """The head of exactly this branch, or None. (GitHub's `branches` address would follow one that was renamed.)"""
+        try:
+            reply = await self._get("/git/ref/heads{/segments*}", segments=name.split("/"))
+        except NotFound:
+            return None
+        return await self.commit(reply["object"]["sha"])
+
+    async def commit(self, sha: str) -> CommitFacts:
+        return _commit(await self._get("/git/commits/{sha}", sha=sha))
+
+    async def create_blob(self, content: bytes) -> str:
+        """Its SHA. The same content again is the same blob."""
+        data = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
+        reply = await self._write("POST", "/git/blobs", data, again=True)
+        return str(reply["sha"])
+
+    async def create_tree(self, base_tree: str, entries: Sequence[TreeEntry]) -> str:
+        """SHA of the base tree with these entries laid over it. The same again is the same tree."""
+        data = {"base_tree": base_tree, "tree": [_tree_entry(e) for e in entries]}
+        reply = await self._write("POST", "/git/trees", data, again=True)
+        return str(reply["sha"])
+
+    async def create_commit(self, message: str, tree: str, parent: str) -> str:
+        """SHA of a commit that is on no branch yet, so another one does no harm. Without an author it is the App's, and GitHub signs it."""
+        data = {"message": message, "tree": tree, "parents": [parent]}
+        reply = await self._write("POST", "/git/commits", data, again=True)
+        return str(reply["sha"])
+
+    async def create_branch(self, name: str, sha: str) -> None:
+        """Raises Conflict where the branch exists."""
+        await self._write("POST", "/git/refs", {"ref": f"refs/heads/{name}", "sha": sha}, again=False)
+
+    async def pull_for(self, head: str) -> Pull | None:
+        """The newest pull request, open or closed, from this branch of this repository."""
+        path = "/pulls{?head,state,per_page}"
+        owner = self._repository.owner
+        for reply in await self._get(path, head=f"{owner}:{head}", state="all", per_page=100):
+            if reply["head"]["ref"] == head and (reply["head"].get("repo") or {}).get("id") == self._repository.id:
+                return _pull(reply)
+        return None
+
+    async def create_pull(self, *, title: str, body: str, head: str, base: str, draft: bool) -> Pull:
+        data = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+        return _pull(await self._write("POST", "/pulls", data, again=False))
+
+    async def _get(self, path: str, **values: str | int | list[str]) -> Any:
+        return await self._rest.get(self._path(path), self._values(**values))
+
+    async def _write(self, method: str, path: str, data: Any, *, again: bool, **values: str | int) -> Any:
+        return await self._rest.write(method, self._path(path), self._values(**values), data, again=again)
+
+    def _path(self, path: str) -> str:
+        return "/repos/{owner}/{repo}" + path
+
+    def _values(self, **values: str | int | list[str] | None) -> dict[str, str | int | list[str] | None]:
+        return {"owner": self._repository.owner, "repo": self._repository.name, **values}
+
+
+def _commit(reply: Any) -> CommitFacts:
+    return CommitFacts(
+        sha=reply["sha"],
+        tree=reply["tree"]["sha"],
+        parents=tuple(parent["sha"] for parent in reply["parents"]),
+        message=reply["message"],
+    )
+
+
+def _pull(reply: Any) -> Pull:
+    return Pull(
+        number=reply["number"],
+        url=reply["html_url"],
+        draft=bool(reply.get("draft")),
+        state=reply["state"],
+        base=reply["base"]["ref"],
+    )
+
+
+def _tree_entry(entry: TreeEntry) -> dict[str, str | None]:
+    fields: dict[str, str | None] = {
+        "path": entry.path,
+        "mode": entry.mode,
+        "type": "commit" if entry.mode == "160000" else "blob",
+    }
+    return fields | ({"content": entry.text} if entry.text is not None else {"sha": entry.blob})

@@ -1,0 +1,116 @@
+"""What a reply of GitHub that is no success means to us: the one place where statuses and messages become errors.
+
+Exception
+├── NotFound        404, 410: not there, or not for us to see
+├── Conflict        409, 422: understood and not done; GitHub's reason is the message
+├── Transient       5xx, rate limits, no reply at all, a reply that is not JSON
+└── UserError
+    └── Refused     403: a person has to change something first
+        └── Unauthorized   401: the credentials
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.errors import Transient, UserError
+
+SUCCESS = frozenset({200, 201, 202, 204})
+_AFTER_A_LIMIT = 60.0
+"""Seconds to stay away where GitHub names none."""
+
+
+class NotFound(Exception):
+    """It is not there (any more), or the token may not see it: GitHub does not tell these apart."""
+
+
+class Conflict(Exception):
+    """GitHub understood the request and did not carry it out; the message is GitHub's own, with the details of each field."""
+
+
+class Refused(UserError):
+    """GitHub does not let us, and trying again does not help until a person changes something."""
+
+
+class Unauthorized(Refused):
+    """The credentials were not accepted."""
+
+
+class RateLimited(Transient):
+    """A limit of GitHub's, primary or secondary: nothing more may be sent for this installation until `retry_after` is over."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("GitHub asks us to slow down.", retry_after)
+
+
+_WORDS_FOR_403 = {
+    "archived": "The repository is archived, so nothing can be written to it: unarchive it first.",
+    "suspended": "The App's installation is suspended: an owner can lift that in the settings under GitHub Apps.",
+    "locked": "The conversation is locked: unlock it first.",
+    "not accessible by integration": "The App lacks a permission here: an owner can review and accept its permissions "
+    "in the settings under GitHub Apps.",
+}
+
+
+def failure(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Exception | None:
+    """The error that this reply is, or None for a success. `now`: Unix seconds by GitHub's clock."""
+    reply = _json(body)
+    if status in SUCCESS:
+        return Transient("GitHub's reply could not be read.") if body and reply is None else None
+    if status >= 500:
+        return Transient(f"GitHub has trouble (status {status}).", _seconds(headers.get("retry-after")))
+    message = _message(reply)
+    if status == 401:
+        return Unauthorized("GitHub does not accept the App's credentials: check GITHUB_APP_ID and the private key.")
+    if status == 429 or (status == 403 and _is_limit(headers, message)):
+        return RateLimited(_wait(headers, now))
+    if status == 403:
+        known = (words for part, words in _WORDS_FOR_403.items() if part in message.lower())
+        return Refused(next(known, f"GitHub does not allow it: {message}"))
+    if status in (404, 410):
+        return NotFound(message)
+    if status == 409 and "empty" in message.lower():
+        return Refused("The repository is empty: make a first commit.")
+    if status in (409, 422):
+        return Conflict(message)
+    return RuntimeError(f"GitHub answered {status}: {message}")
+
+
+def _is_limit(headers: Mapping[str, str], message: str) -> bool:
+    return "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
+
+
+def _wait(headers: Mapping[str, str], now: float) -> float:
+    asked = _seconds(headers.get("retry-after"))
+    if asked is not None:
+        return asked
+    reset = _seconds(headers.get("x-ratelimit-reset"))
+    if headers.get("x-ratelimit-remaining") == "0" and reset is not None:
+        return max(reset - now, 1.0)
+    return _AFTER_A_LIMIT
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isascii() and value.isdecimal() else None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(reply: Any) -> str:
+    """GitHub's message with what it says on each field, on one line of at most 300 characters."""
+    if not isinstance(reply, dict):
+        return "no reason given"
+    errors = reply.get("errors")
+    details = [_detail(e) for e in errors] if isinstance(errors, list) else [str(errors)] if errors else []
+    return " ".join(": ".join([str(reply.get("message", "")), *filter(None, details)]).split())[:300]
+
+
+def _detail(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    return str(error.get("message") or f"{error.get('field', '')} {error.get('code', '')}".strip())

@@ -1,0 +1,79 @@
+"""What we take from GitHub's replies: small frozen values that go to JSON and back."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.core.task import Words
+
+Level = Literal["admin", "maintain", "write", "triage", "read", "none"]
+
+
+class Identity(Words):
+    """The App as GitHub knows it."""
+
+    app_id: int
+    slug: str
+    bot_id: int
+    """Account that its comments are by, `<slug>[bot]`."""
+
+
+class Permission(Words):
+    """What an account may do in the repository, teams and organisation counted in."""
+
+    user_id: int | None
+    """None: no such account. Compare it with the actor's: a login can change hands."""
+    level: Level
+    """A custom role counts as the standard one it is built on."""
+
+
+class RepositoryFacts(Words):
+    id: int
+    full_name: str
+    default_branch: str
+    archived: bool
+    private: bool
+    size_kb: int
+
+
+class IssueFacts(Words):
+    state: Literal["open", "closed"]
+    locked: bool
+    is_pull_request: bool
+
+
+class CommentRef(Words):
+    id: int
+    url: str
+
+
+class Comment(Words):
+    id: int
+    url: str
+    author_id: int | None
+    """None: the account is gone."""
+    body: str
+
+
+class CommitFacts(Words):
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+class Pull(Words):
+    number: int
+    url: str
+    draft: bool
+    state: Literal["open", "closed"]
+    base: str
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """A path of a new tree: with text, or with a blob, or (neither) taken away."""
+
+    path: str
+    mode: str
+    text: str | None = None
+    blob: str | None = None
