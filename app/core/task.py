@@ -74,7 +74,7 @@ class Request(Words):
 
 
 class Control(Words):
-    """Somebody steers what is already there: `/backspace stop`, `/backspace help`."""
+    """A command that starts no work: it steers what is there (`/backspace stop`), or gets one line in answer."""
 
     key: str
     delivery: str
@@ -82,6 +82,10 @@ class Control(Words):
     repository: Repository
     thread: int
     actor: Actor
-    comment_id: int
-    word: Literal["stop", "help", "later"]
-    """`later`: a control word that this version knows and does not do yet; it is answered with one line, never taken for a prompt."""
+    comment_id: int | None
+    """The comment that holds the command; None where a label did."""
+    word: Literal["stop", "help", "later", "closed", "pull_request"]
+    """`later`: a control word that this version knows and does not do yet; it is never taken for a prompt. `closed`: work was
+    asked for on an issue that is closed or locked. `pull_request`: a command on a pull request, where nothing works yet."""
+    said: str = ""
+    """For `later`: the word itself ("retry")."""
