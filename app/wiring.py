@@ -40,7 +40,9 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     redactor = Redactor(settings.secrets())
     logs.set_up(settings.log_level, redactor)
     sandboxes = await _sandboxes(settings)
-    claude = Claude(settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model)
+    claude = Claude(
+        settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
+    )
     limits = Limits(
         usd=settings.backspace_task_usd,
         minutes=settings.backspace_task_minutes,
@@ -67,7 +69,9 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         engine.register("run", Pipeline(stages, publishing))
         await engine.start()
         following = asyncio.create_task(comments.follow())
-        runner = make_runner(make_app(secrets=settings.webhook_secrets(), label=settings.backspace_label, record=intake.record))
+        runner = make_runner(
+            make_app(secrets=settings.webhook_secrets(), label=settings.backspace_label, record=intake.record)
+        )
         listening(await _listen(runner, settings.host, settings.port))
         await _until_told_to_end()
         await runner.cleanup()

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
-from app.agent.budget import Limits, Spent, charge, max_tokens, why_stop
-from app.agent.claude import Claude, Turn
-from app.core.errors import Transient, UserError
+from app.agent.budget import Limits, Spent, TurnUsage, max_tokens, tokens_at_most, too_little_left, why_stop
+from app.agent.claude import Claude, TurnLost
+from app.agent.reply import Turn
+from app.core.errors import UserError
 from app.core.events import AIMessage, CallsBegan, Error, Status, Usage
 from app.core.redact import Redactor
 from app.sandbox.base import Sandbox, SandboxGone
@@ -134,21 +135,19 @@ class Agent:
             return _ended("stopped", f"Stopped by @{by}.")
         began = talk.began or time.time()
         spent = talk.spent.model_copy(update={"minutes": (time.time() - began) / 60})
-        if why := why_stop(spent, self._limits):
+        if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
             return _ended("limit", why)
-        room = max_tokens(spent, self._limits, self._claude.model, len(json.dumps(talk.messages)) // 3)
-        if not room:
-            return _ended("limit", f"What is left of ${self._limits.usd:.2f} does not pay for another turn.")
-        asking = self._claude.turn(
-            system=self._system, tools=definitions(), messages=talk.messages, max_tokens=room, seconds=TURN_SECONDS
-        )
         try:
-            turn = await unless(self._stopping.wait(), asking)
-        except (UserError, Transient) as e:
+            turn = await unless(self._stopping.wait(), self._asked(spent, talk))
+        except TurnLost as e:
+            spent = spent.plus(self._claude.model, e.discarded, requests=e.requests)
+            return _ended("failed", str(e), Usage(tokens=spent.tokens, usd=round(spent.usd, 6)))
+        except UserError as e:
             return _ended("failed", str(e))
         if turn is None:
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
-        spent = charge(spent, self._claude.model, turn)
+        spent = spent.plus(self._claude.model, turn.discarded, requests=turn.requests - 1)
+        spent = spent.plus(self._claude.model, turn.usage, requests=1, turns=1)
         return {
             "ended": None,
             "began": began,
@@ -157,6 +156,21 @@ class Agent:
             "content": turn.content,  # replayed byte for byte
             "events": self._redact.value(_said(turn, spent)),
         }
+
+    def _room(self, spent: Spent, talk: Conversation) -> int:
+        prompt = self._system + json.dumps(talk.messages, ensure_ascii=False) + json.dumps(definitions())
+        return max_tokens(spent, self._limits, self._claude.model, tokens_at_most(prompt))
+
+    def _too_little(self, spent: Spent, talk: Conversation) -> str | None:
+        return None if self._room(spent, talk) else too_little_left(spent, self._limits)
+
+    async def _asked(self, spent: Spent, talk: Conversation) -> Turn:
+        def room(lost: TurnUsage) -> int:
+            return self._room(spent.plus(self._claude.model, lost), talk)
+
+        return await self._claude.turn(
+            system=self._system, tools=definitions(), messages=talk.messages, room=room, seconds=TURN_SECONDS
+        )
 
     async def act(self, content: Sequence[Json], talk: Conversation) -> Json:
         """Run the tool calls of a turn; results in their order, redacted before anybody sees them."""
@@ -202,9 +216,9 @@ async def unless(end: Awaitable[object], work: Awaitable[T]) -> T | None:
         await asyncio.wait({doing, ending})
 
 
-def _ended(how: str, why: str) -> Json:
+def _ended(how: str, why: str, *events: Usage) -> Json:
     message = Error(message=why) if how == "failed" else Status(message=why)
-    return {"ended": {"how": how, "why": why}, "events": [message.model_dump()]}
+    return {"ended": {"how": how, "why": why}, "events": [event.model_dump() for event in (*events, message)]}
 
 
 def _said(turn: Turn, spent: Spent) -> list[Json]:

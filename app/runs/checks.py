@@ -30,7 +30,11 @@ def from_config(text: str) -> Checks:
     except (yaml.YAMLError, AttributeError):
         raise UserError(f"`{CONFIG}` is not a YAML mapping: mend it on the default branch and ask again.") from None
     tests = [test] if isinstance(test, str) else test
-    if not (setup is None or isinstance(setup, str)) or not isinstance(tests, list) or not all(isinstance(t, str) for t in tests):
+    if (
+        not (setup is None or isinstance(setup, str))
+        or not isinstance(tests, list)
+        or not all(isinstance(t, str) for t in tests)
+    ):
         raise UserError(f"`{CONFIG}`: `setup` must be a command, `test` a command or a list of commands.")
     return Checks(setup=setup, test=tuple(tests), source=CONFIG)
 
@@ -46,10 +50,14 @@ def usual(manifests: Mapping[str, str], tracked: frozenset[str]) -> Checks:
 def _usual(path: str, text: str, manifests: Mapping[str, str], tracked: frozenset[str]) -> Checks | None:
     match path:
         case "pyproject.toml" | "setup.py":
-            pytest = "pytest" in text or "conftest.py" in {p.rsplit("/", 1)[-1] for p in tracked} or "pytest.ini" in tracked
+            pytest = (
+                "pytest" in text or "conftest.py" in {p.rsplit("/", 1)[-1] for p in tracked} or "pytest.ini" in tracked
+            )
             extra = next((f"[{name}]" for name in ("test", "tests", "dev") if f"\n{name} = [" in text), "")
             setup = f"{VENV} && \"$HOME/venv/bin/pip\" install -q -e '.{extra}'" + (" pytest" if pytest else "")
-            return Checks(setup=setup, test=("python -m pytest -q" if pytest else "python -m unittest -q",), source=path)
+            return Checks(
+                setup=setup, test=("python -m pytest -q" if pytest else "python -m unittest -q",), source=path
+            )
         case "package.json":
             return _node(text, tracked)
         case "Makefile":
@@ -68,4 +76,6 @@ def _node(text: str, tracked: frozenset[str]) -> Checks | None:
         return None
     if not scripts.get("test"):
         return None
-    return Checks(setup="npm ci" if "package-lock.json" in tracked else "npm install", test=("npm test",), source="package.json")
+    return Checks(
+        setup="npm ci" if "package-lock.json" in tracked else "npm install", test=("npm test",), source="package.json"
+    )

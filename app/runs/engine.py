@@ -104,7 +104,9 @@ class Engine:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"Another Backspace process uses {self._path}: one SQLite file serves one process.") from None
+            raise UserError(
+                f"Another Backspace process uses {self._path}: one SQLite file serves one process."
+            ) from None
 
     async def db(self, work: Callable[[sa.Connection], T]) -> T:
         """One transaction, off the loop."""

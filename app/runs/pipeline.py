@@ -44,8 +44,12 @@ class Pipeline:
             end = await self._line(step, workflow.id, request)
         except Failed as e:
             end = End("failed", str(e))
-        await workflow.step("end", lambda: attempt(lambda: self._publishing.end(workflow.id, end.outcome, end.why, end.pr_url)))
-        await workflow.step("report", lambda: attempt(lambda: self._publishing.report(workflow.id, request, end.outcome)))
+        await workflow.step(
+            "end", lambda: attempt(lambda: self._publishing.end(workflow.id, end.outcome, end.why, end.pr_url))
+        )
+        await workflow.step(
+            "report", lambda: attempt(lambda: self._publishing.report(workflow.id, request, end.outcome))
+        )
         return {"outcome": end.outcome}
 
     async def _line(self, step: Step, run: str, request: Request) -> End:
@@ -78,7 +82,9 @@ class Pipeline:
             if gated["refused"] or not gated["changes"]:
                 return ended, gated, {}
             mend = ended.how == "finished" and mends_left > 0
-            verified = await step("verify", lambda: self._stages.verify(ground, prepared, gated["tree"], talk.turns, ended, mend))
+            verified = await step(
+                "verify", lambda: self._stages.verify(ground, prepared, gated["tree"], talk.turns, ended, mend)
+            )
             if not verified["mend"]:
                 return ended, gated, verified
             checks = [Check.model_validate(check) for check in verified["checks"]]
@@ -86,14 +92,21 @@ class Pipeline:
             talk.say(checks_failed(checks, left_out, base_fails=verified["base_fails"]))
         raise AssertionError("unreachable")
 
-    async def _publish(self, step: Step, ground: Ground, summary: str, ended: Ended, gated: Json, verified: Json) -> End:
+    async def _publish(
+        self, step: Step, ground: Ground, summary: str, ended: Ended, gated: Json, verified: Json
+    ) -> End:
         publishing = self._publishing
         why = ended.why or ("A check failed." if verified["failing"] else "")
         draft = ended.how != "finished" or verified["failing"]
         title_body = {"summary": summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
         commit = await step("commit", lambda: publishing.commit(ground, gated, summary))
         pull = await step("pull", lambda: publishing.pull(ground, commit, gated, title_body, draft))
-        outcomes: dict[str, Outcome] = {"finished": "draft" if draft else "ready", "limit": "draft", "stopped": "stopped", "failed": "failed"}
+        outcomes: dict[str, Outcome] = {
+            "finished": "draft" if draft else "ready",
+            "limit": "draft",
+            "stopped": "stopped",
+            "failed": "failed",
+        }
         return End(outcomes[ended.how], why, pull["url"])
 
 

@@ -19,7 +19,7 @@ from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.stages import Ground
 from app.sandbox import repo
-from app.sandbox.base import SandboxGone, Sandboxes
+from app.sandbox.base import Sandboxes, SandboxGone
 from app.trigger.policy import may_start
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,9 @@ Json = dict[str, Any]
 
 
 class Publishing:
-    def __init__(self, *, engine: Engine, app: App, sandboxes: Sandboxes, comments: Comments, redactor: Redactor) -> None:
+    def __init__(
+        self, *, engine: Engine, app: App, sandboxes: Sandboxes, comments: Comments, redactor: Redactor
+    ) -> None:
         self._engine = engine
         self._app = app
         self._sandboxes = sandboxes
@@ -72,9 +74,16 @@ class Publishing:
             touches_tests=gated["touches_tests"],
             tree=commit["tree"],
         )
-        pull = await open_pull(self._github(ground), title=title, body=body, head=commit["branch"], base=ground.branch, draft=draft)
+        pull = await open_pull(
+            self._github(ground), title=title, body=body, head=commit["branch"], base=ground.branch, draft=draft
+        )
         published = Published(
-            branch=commit["branch"], commit=commit["commit"], tree=commit["tree"], number=pull.number, title=title, draft=draft
+            branch=commit["branch"],
+            commit=commit["commit"],
+            tree=commit["tree"],
+            number=pull.number,
+            title=title,
+            draft=draft,
         )
         return {"url": pull.url, "events": [published.model_dump(), PRCreated(pr_url=pull.url).model_dump()]}
 

@@ -52,7 +52,15 @@ class Ground(Words):
 
 class Stages:
     def __init__(
-        self, *, engine: Engine, app: App, sandboxes: Sandboxes, claude: Claude, limits: Limits, redactor: Redactor, server_url: str
+        self,
+        *,
+        engine: Engine,
+        app: App,
+        sandboxes: Sandboxes,
+        claude: Claude,
+        limits: Limits,
+        redactor: Redactor,
+        server_url: str,
     ) -> None:
         self._engine = engine
         self._app = app
@@ -95,7 +103,11 @@ class Stages:
         tracked = tuple(await repo.tracked(sandbox, ground.base, 5_000))
         how = await self._checks(sandbox, ground.base, frozenset(tracked))
         setup, problem = await self._set_up(sandbox, how)
-        texts = {path: await repo.show(sandbox, ground.base, path, FILE_BYTES) for path in INSTRUCTION_FILES if path in tracked}
+        texts = {
+            path: await repo.show(sandbox, ground.base, path, FILE_BYTES)
+            for path in INSTRUCTION_FILES
+            if path in tracked
+        }
         facts = context.Facts(
             base=ground.base[:12],
             branch=ground.branch,
@@ -167,7 +179,9 @@ class Stages:
             "events": [*([changed.model_dump()] if paths else []), *left_out, StageBegan(stage="verify").model_dump()],
         }
 
-    async def _left_out(self, sandbox: Sandbox, base: str, tree: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
+    async def _left_out(
+        self, sandbox: Sandbox, base: str, tree: str, paths: Sequence[LeftOutPath], key: str
+    ) -> list[Json]:
         if not paths:
             return []
         whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
@@ -195,14 +209,23 @@ class Stages:
             "failing": bool(failing),
             "base_fails": base_fails,
             "mend": again,
-            "events": [*(check.model_dump() for check in found), *too, StageBegan(stage="work" if again else "publish").model_dump()],
+            "events": [
+                *(check.model_dump() for check in found),
+                *too,
+                StageBegan(stage="work" if again else "publish").model_dump(),
+            ],
         }
 
     async def _check(self, sandbox: Sandbox, command: str, key: str) -> Check:
         result = await sandbox.run(Call(key=key, argv=("bash", "-c", f"exec 2>&1\n{command}"), seconds=CHECK_SECONDS))
         output = self._redact.text(tail(result, 6_000))
         if result.ended != "exited" or result.exit_code in MISSING:
-            return Check(command=command, exit_code=None, output=f"{_ending(result, CHECK_SECONDS)}: {output}", seconds=result.seconds)
+            return Check(
+                command=command,
+                exit_code=None,
+                output=f"{_ending(result, CHECK_SECONDS)}: {output}",
+                seconds=result.seconds,
+            )
         return Check(command=command, exit_code=result.exit_code, output=output, seconds=result.seconds)
 
     async def _base_fails(self, sandbox: Sandbox, base: str, tree: str, failing: Sequence[Check], key: str) -> bool:

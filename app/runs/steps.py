@@ -20,7 +20,7 @@ LONGEST_WAIT = 120.0
 BUG = "Something went wrong inside Backspace. The server's log has the details: tell its operator."
 
 
-class Failed(Exception):  # noqa: N818 - how a run ends, not an error of the code
+class Failed(Exception):
     """A step did not succeed; the message is for people. Raised from what was recorded, so a replay raises it again."""
 
 
@@ -40,7 +40,9 @@ async def attempt(body: Callable[[], Awaitable[Json]]) -> Json:
         except SandboxGone:
             return _failed("The sandbox has gone, and with it the work that was in it.")
         except NotFound:
-            return _failed("GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?")
+            return _failed(
+                "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?"
+            )
         except Conflict as e:
             return _failed(f"GitHub did not accept it: {e}")
         except Exception:

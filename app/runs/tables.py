@@ -54,7 +54,12 @@ def _add_once(connection: sa.Connection, table: sa.Table, values: dict[str, Any]
 
 def add_task(request: Request) -> Callable[[sa.Connection], None]:
     def write(connection: sa.Connection) -> None:
-        values = {"key": request.key, "thread": thread_of(request), "request": request.model_dump(), "created_at": time.time()}
+        values = {
+            "key": request.key,
+            "thread": thread_of(request),
+            "request": request.model_dump(),
+            "created_at": time.time(),
+        }
         _add_once(connection, tasks, values)
 
     return write

@@ -1,0 +1,66 @@
+"""The command line: `backspace serve`, `backspace demo`, `backspace doctor`; `python -m app` is the same."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.core.errors import UserError
+
+cli = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="A comment becomes a pull request."
+)
+say = Console(stderr=True, highlight=False)
+
+
+@cli.command()
+def serve() -> None:
+    """Take deliveries from GitHub and do the work. Settings come from the environment or from .env."""
+    from app.settings import load
+    from app.wiring import serve as run
+
+    asyncio.run(run(load(), lambda url: print(f"Backspace listens on {url}", flush=True)))
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what is missing or wrong in the settings, and check each address and key."""
+    from app.doctor import findings
+
+    async def look() -> bool:
+        well = True
+        async for fine, line in findings():
+            well &= fine
+            say.print(f"[green]✓[/] {line}" if fine else f"[red]✗[/] {line}", markup=True)
+        return well
+
+    raise typer.Exit(0 if asyncio.run(look()) else 1)
+
+
+@cli.command()
+def demo(
+    project: Annotated[str | None, typer.Option(help="NAME==VERSION of a project of the Python registry.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What to ask; the real model works, with ANTHROPIC_API_KEY.")
+    ] = None,
+    keep: Annotated[bool, typer.Option(help="Leave the servers up afterwards, to look around.")] = False,
+    work: Annotated[Path | None, typer.Option(help="Folder for everything it makes; else a temporary one.")] = None,
+) -> None:
+    """The whole way from a comment to a pull request, on this machine: no key, no network service."""
+    from app.demo import Demo
+
+    raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, keep=keep, work=work).run()))
+
+
+def main() -> None:
+    try:
+        cli()
+    except UserError as e:
+        say.print(str(e), style="red", markup=False)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

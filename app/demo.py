@@ -1,0 +1,230 @@
+"""`backspace demo`: a GitHub and a model on this machine, the real server between them, and the whole way from a comment to a pull request.
+
+Simulator and server are processes of their own, and the server has no other settings than an operator's would have.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+
+from app.core.errors import UserError
+from app.core.events import EVENT, Check, Done, Event
+from app.screen import Screen, addresses
+from app.simulator import projects
+from app.simulator.projects import Project
+from app.simulator.projects.download import prepare
+
+Json = dict[str, Any]
+OWNER, ASKER = "pantry", "alice"
+START_SECONDS = 60.0
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
+"""Of our environment, what the two processes get: the settings of a real server nearby must not leak in."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    events: list[Event]
+    pulls: list[Json]
+
+    @property
+    def good(self) -> bool:
+        """The pull request is there, and the server saw its checks pass."""
+        done = self.events[-1] if self.events else None
+        last = [event for event in self.events if isinstance(event, Check)][-1:]
+        return (
+            isinstance(done, Done)
+            and done.outcome == "ready"
+            and len(self.pulls) == 1
+            and [c.exit_code for c in last] == [0]
+        )
+
+
+class Demo:
+    def __init__(self, *, project: str | None, prompt: str | None, keep: bool, work: Path | None) -> None:
+        self._spec = project
+        self._prompt = prompt
+        self._keep = keep
+        self._work = work
+        self._console = Console(highlight=False)
+
+    async def run(self) -> int:
+        """Exit code: 0 only if the pull request is there and its checks passed."""
+        project = self._project()
+        with contextlib.ExitStack() as stack:
+            work = self._work or Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True))
+            )
+            work.mkdir(parents=True, exist_ok=True)
+            work = work.resolve()
+            self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files", highlight=False)
+            await asyncio.to_thread(prepare, project, wheels=work / "wheels", dest=work / "project")
+            async with (
+                _process(work, "simulator", {}, "-m", "app.simulator", "--data", str(work / "github")) as first,
+                aiohttp.ClientSession() as session,
+            ):
+                simulator = json.loads(first)["url"]
+                return await self._with_simulator(session, simulator, project, work)
+
+    def _project(self) -> Project:
+        if self._prompt is not None and not os.environ.get("ANTHROPIC_API_KEY"):
+            raise UserError("--prompt lets the real model work: set ANTHROPIC_API_KEY.")
+        if self._spec and self._prompt:
+            return projects.unscripted(self._spec, self._prompt)
+        project = projects.find(self._spec) if self._spec else projects.own()
+        return project.model_copy(update={"comment": f"/backspace {self._prompt}"}) if self._prompt else project
+
+    async def _with_simulator(
+        self, session: aiohttp.ClientSession, simulator: str, project: Project, work: Path
+    ) -> int:
+        world = _World(session, simulator)
+        port = _free_port()
+        secret = secrets.token_hex(16)
+        made = await world.post(
+            "/_sim/apps", webhook_url=f"http://127.0.0.1:{port}/webhook", webhook_secret=secret, slug="backspace"
+        )
+        env = self._settings(simulator, port, secret, made, work)
+        async with _process(work, "server", env, "-m", "app", "serve"):
+            verdict = await self._ask(world, project, work, made["app_id"], f"http://127.0.0.1:{port}")
+            self._console.print(self._where(simulator, project, verdict, port))
+            if self._keep:
+                self._console.print("The servers stay up. Ctrl-C ends them.", style="bold")
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+        return 0 if verdict.good else 1
+
+    def _settings(self, simulator: str, port: int, secret: str, made: Json, work: Path) -> dict[str, str]:
+        env = {
+            "ANTHROPIC_API_KEY": "demo-needs-no-key",
+            "ANTHROPIC_BASE_URL": f"{simulator}/anthropic",
+            "GITHUB_API_URL": f"{simulator}/api/v3",
+            "GITHUB_SERVER_URL": simulator,
+            "GITHUB_APP_ID": str(made["app_id"]),
+            "GITHUB_PRIVATE_KEY": made["private_key"],
+            "GITHUB_WEBHOOK_SECRET": secret,
+            "BACKSPACE_DATABASE_URL": f"sqlite:///{work}/backspace.db",
+            "BACKSPACE_DATA": str(work / "sandboxes"),
+            "BACKSPACE_WHEELS": str(work / "wheels"),
+            "PORT": str(port),
+        }
+        if self._prompt:
+            del env["ANTHROPIC_BASE_URL"]
+            env["ANTHROPIC_API_KEY"] = os.environ["ANTHROPIC_API_KEY"]
+        for name in ("BACKSPACE_SANDBOX", "BACKSPACE_MODEL"):
+            if name in os.environ:
+                env[name] = os.environ[name]
+        return env
+
+    async def _ask(self, world: "_World", project: Project, work: Path, app_id: int, server: str) -> Verdict:
+        """Open the issue, comment, and watch until the end."""
+        name = f"{OWNER}/{project.name}"
+        repo = f"/_sim/repos/{name}"
+        made = await world.post(
+            "/_sim/repos", owner=OWNER, name=project.name, archive=str(work / "project"), app_id=app_id
+        )
+        await world.post("/_sim/users", login=ASKER)
+        await world.put(f"{repo}/collaborators/{ASKER}", role="write")
+        if not self._prompt:
+            await world.post("/anthropic/_scripts", match=name, turns=list(project.turns))
+        issue = await world.post(f"{repo}/issues", user=ASKER, title=project.issue_title, body=project.issue_body)
+        self._console.print(
+            f"@{ASKER} on issue #{issue['number']}, {project.issue_title}:\n  {project.comment}", markup=False
+        )
+        comment = await world.post(f"{repo}/issues/{issue['number']}/comments", user=ASKER, body=project.comment)
+        screen, events = Screen(self._console), list[Event]()
+        async for event in world.events(f"{server}/code/c-{made['id']}-{comment['id']}"):
+            events.append(event)
+            screen.show(event)
+        return Verdict(events, await world.settled(repo, int(issue["number"])))
+
+    def _where(self, simulator: str, project: Project, verdict: Verdict, port: int) -> Any:
+        base = f"{simulator}/{OWNER}/{project.name}"
+        pulls = [("pull request", f"{base}/pull/{pull['number']}") for pull in verdict.pulls]
+        rows = [("issue", f"{base}/issues/1"), *pulls, ("server", f"http://127.0.0.1:{port}/healthz")]
+        return (
+            addresses(rows)
+            if self._keep
+            else addresses(pulls and [(f"{name} (with --keep)", url) for name, url in rows[:2]])
+        )
+
+
+class _World:
+    """The simulator's control addresses, and the server's event stream."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def post(self, path: str, **body: Any) -> Json:
+        return await self._send("POST", path, body)
+
+    async def put(self, path: str, **body: Any) -> Json:
+        return await self._send("PUT", path, body)
+
+    async def _send(self, method: str, path: str, body: Json) -> Json:
+        async with self._session.request(method, self._url + path, json=body) as reply:
+            if reply.status >= 400:
+                raise UserError(f"The simulator answered {reply.status} to {path}: {await reply.text()}")
+            return await reply.json() if reply.content_type == "application/json" else {}
+
+    async def events(self, url: str) -> AsyncIterator[Event]:
+        """Each event until `Done`. The task is known to the server a moment after the comment was sent."""
+        for _ in range(50):
+            async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as reply:
+                if reply.status == 404:
+                    await asyncio.sleep(0.2)
+                    continue
+                async for line in reply.content:
+                    if line.startswith(b"data: "):
+                        yield EVENT.validate_json(line[6:])
+                return
+        raise UserError("The server did not take the comment; its log says why.")
+
+    async def settled(self, repo: str, issue: int) -> list[Json]:
+        """The pull requests, once the last reaction is on the comment."""
+        for _ in range(100):
+            async with self._session.get(self._url + repo) as reply:
+                state = await reply.json()
+            text = json.dumps(state)
+            if '"rocket"' in text or '"confused"' in text:
+                break
+            await asyncio.sleep(0.2)
+        return list(state["pulls"])
+
+
+@contextlib.asynccontextmanager
+async def _process(work: Path, name: str, env: dict[str, str], *arguments: str) -> AsyncIterator[str]:
+    """A process of this interpreter, its log in `work`; gives the first line that it says when it is ready."""
+    passed = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
+    with (work / f"{name}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=work, env=passed | env, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+    try:
+        assert process.stdout
+        async with asyncio.timeout(START_SECONDS):
+            line = (await process.stdout.readline()).decode()
+        if not line:
+            raise UserError(f"The {name} did not start:\n{(work / f'{name}.log').read_text()[-2000:]}")
+        yield line
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

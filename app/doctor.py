@@ -1,0 +1,95 @@
+"""`backspace doctor`: what is missing or wrong in the settings, in plain words, and whether each address and key works."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from app.agent.claude import Claude
+from app.core.errors import Transient, UserError
+from app.github.app import App
+from app.sandbox.local import LocalSandboxes
+from app.settings import Settings, load
+
+NEEDED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
+EVENTS = ("issue_comment", "issues")
+SECONDS = 20.0
+"""For each check."""
+
+Finding = tuple[bool, str]
+
+
+async def findings() -> AsyncIterator[Finding]:
+    """Each thing that was looked at: whether it is well, and a sentence."""
+    try:
+        settings = load()
+    except UserError as e:
+        for line in str(e).splitlines():
+            yield False, line
+        return
+    yield True, "The settings are complete."
+    for check in (_database, _sandbox, _github, _model):
+        yield await _tried(check, settings)
+
+
+async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return True, await check(settings)
+    except (UserError, Transient) as e:
+        return False, str(e)
+    except TimeoutError:
+        return False, f"No answer within {SECONDS:g} s ({(check.__name__).strip('_')})."
+
+
+async def _database(settings: Settings) -> str:
+    path = Path(settings.backspace_database_url.removeprefix("sqlite:///")).absolute()
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UserError(f"BACKSPACE_DATABASE_URL: {path} can't be written by this user.")
+    return f"The database is {path}."
+
+
+async def _sandbox(settings: Settings) -> str:
+    if settings.backspace_sandbox == "unsafe-local":
+        return "Commands run WITHOUT isolation (BACKSPACE_SANDBOX=unsafe-local), as this user."
+    sandboxes = LocalSandboxes(
+        settings.backspace_data,
+        isolation="bubblewrap",
+        network=settings.backspace_local_network,
+        wheels=settings.backspace_wheels,
+    )
+    await sandboxes.check()
+    network = "with the network" if settings.backspace_local_network else "without a network"
+    return f"Commands run in bubblewrap, {network}. It shares this machine's kernel: weaker than a virtual machine."
+
+
+async def _github(settings: Settings) -> str:
+    async with aiohttp.ClientSession() as session:
+        app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
+        facts = await app.facts()
+    lacking = [
+        f"{name}: {level}"
+        for name, level in NEEDED.items()
+        if facts.permissions.get(name) not in (level, "write", "admin")
+    ]
+    if lacking:
+        raise UserError(f"The App {facts.slug} lacks permissions: {', '.join(lacking)}. Add them on its settings page.")
+    deaf = [event for event in EVENTS if event not in facts.events]
+    if deaf:
+        raise UserError(
+            f"The App {facts.slug} is not subscribed to: {', '.join(deaf)}. Tick them on its settings page."
+        )
+    return f"GitHub knows the App as {facts.slug}, with the permissions and events it needs."
+
+
+async def _model(settings: Settings) -> str:
+    claude = Claude(
+        settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
+    )
+    try:
+        await claude.check()
+    finally:
+        await claude.close()
+    return f"The key is accepted and the model {settings.backspace_model} is there."
