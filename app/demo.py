@@ -62,20 +62,14 @@ class Demo:
     async def run(self) -> int:
         """Exit code: 0 only if the pull request is there and its checks passed."""
         project = self._project()
-        with contextlib.ExitStack() as stack:
-            work = self._work or Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True))
-            )
+        with tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True) as temporary:
+            work = (self._work or Path(temporary)).resolve()
             work.mkdir(parents=True, exist_ok=True)
-            work = work.resolve()
-            self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files", highlight=False)
+            self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files")
             await asyncio.to_thread(prepare, project, wheels=work / "wheels", dest=work / "project")
-            async with (
-                _process(work, "simulator", {}, "-m", "app.simulator", "--data", str(work / "github")) as first,
-                aiohttp.ClientSession() as session,
-            ):
-                simulator = json.loads(first)["url"]
-                return await self._with_simulator(session, simulator, project, work)
+            arguments = ("-m", "app.simulator", "--data", str(work / "github"))
+            async with _process(work, "simulator", {}, *arguments) as first, aiohttp.ClientSession() as session:
+                return await self._with_simulator(session, json.loads(first)["url"], project, work)
 
     def _project(self) -> Project:
         if self._prompt is not None and not os.environ.get("ANTHROPIC_API_KEY"):

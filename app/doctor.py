@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import aiohttp
 
@@ -45,8 +44,8 @@ async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings
 
 
 async def _database(settings: Settings) -> str:
-    path = Path(settings.backspace_database_url.removeprefix("sqlite:///")).absolute()
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    path = os.path.abspath(settings.backspace_database_url.removeprefix("sqlite:///"))
+    if not os.access(path if os.path.exists(path) else os.path.dirname(path), os.W_OK):
         raise UserError(f"BACKSPACE_DATABASE_URL: {path} can't be written by this user.")
     return f"The database is {path}."
 

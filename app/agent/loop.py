@@ -25,7 +25,9 @@ MAX_CUT = 2
 
 
 class Step(Protocol):
-    async def __call__(self, name: str, body: Callable[[], Awaitable[Json]], /) -> Json: ...
+    """Run `body(*args)` as a recorded step, or return what was recorded."""
+
+    async def __call__(self, name: str, body: Callable[..., Awaitable[Json]], /, *args: Any) -> Json: ...
 
 
 class Stopping(Protocol):
@@ -83,13 +85,13 @@ class Conversation:
 async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
     """Ask, act, repeat, until the model has finished, somebody said stop, or a limit is reached."""
     while True:
-        turn = await step("turn", lambda: agent.ask(talk))
+        turn = await step("turn", agent.ask, talk)
         if ended := turn["ended"]:
             return Ended(**ended)
         talk.heard(turn)
         match turn["stop_reason"]:
             case "tool_use":
-                acted = await step("tools", lambda: agent.act(turn["content"], talk))
+                acted = await step("tools", agent.act, turn["content"], talk)
                 if ended := acted["ended"]:
                     return Ended(**ended)
                 talk.messages.append({"role": "user", "content": acted["results"]})

@@ -5,6 +5,7 @@ Workflows of their own, started at once and never queued, so that the person is 
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from app.core.task import Control, Request
@@ -39,12 +40,12 @@ class Intake:
     async def request(self, workflow: Workflow, spec: Json) -> Json:
         request = Request.model_validate(spec)
         try:
-            allowed = checked(await workflow.step("check", lambda: attempt(lambda: self._check(request))))
+            allowed = checked(await workflow.step("check", partial(attempt, self._check, request)))
             if not allowed["allowed"]:
-                checked(await workflow.step("refuse", lambda: attempt(lambda: self._refuse(request, allowed["level"]))))
+                checked(await workflow.step("refuse", partial(attempt, self._refuse, request, allowed["level"])))
                 return {"taken": False}
-            checked(await workflow.step("take", lambda: attempt(lambda: self._take(request))))
-            checked(await workflow.step("acknowledge", lambda: attempt(lambda: self._acknowledge(request))))
+            checked(await workflow.step("take", partial(attempt, self._take, request)))
+            checked(await workflow.step("acknowledge", partial(attempt, self._acknowledge, request)))
         except Failed as e:
             log.error("a request was not taken: %s", e, extra={"task": request.key})
             return {"taken": False}
@@ -79,9 +80,9 @@ class Intake:
     async def control(self, workflow: Workflow, spec: Json) -> Json:
         control = Control.model_validate(spec)
         try:
-            allowed = checked(await workflow.step("check", lambda: attempt(lambda: self._check(control))))
+            allowed = checked(await workflow.step("check", partial(attempt, self._check, control)))
             if allowed["allowed"]:
-                checked(await workflow.step("obey", lambda: attempt(lambda: self._obey(control))))
+                checked(await workflow.step("obey", partial(attempt, self._obey, control)))
         except Failed as e:
             log.error("a control word was not obeyed: %s", e, extra={"task": control.key})
         return {}

@@ -3,14 +3,16 @@
 This is workflow code: it branches on nothing but recorded outputs. What its steps do is in `stages.py` and `publishing.py`.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.agent.context import checks_failed
 from app.agent.loop import Conversation, Ended, Step, work
 from app.core.events import Check, LeftOutPath
 from app.core.task import Outcome, Request
-from app.runs.engine import StepBody, Workflow
+from app.runs.engine import Workflow
 from app.runs.publishing import Publishing
 from app.runs.stages import Ground, Stages
 from app.runs.steps import Failed, attempt, checked
@@ -37,30 +39,29 @@ class Pipeline:
     async def __call__(self, workflow: Workflow, spec: Json) -> Json:
         request = Request.model_validate(spec)
 
-        async def step(name: str, body: StepBody) -> Json:
-            return checked(await workflow.step(name, lambda: attempt(body)))
+        async def tried(name: str, body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+            return await workflow.step(name, partial(attempt, body, *args))
+
+        async def step(name: str, body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+            return checked(await tried(name, body, *args))
 
         try:
             end = await self._line(step, workflow.id, request)
         except Failed as e:
             end = End("failed", str(e))
-        await workflow.step(
-            "end", lambda: attempt(lambda: self._publishing.end(workflow.id, end.outcome, end.why, end.pr_url))
-        )
-        await workflow.step(
-            "report", lambda: attempt(lambda: self._publishing.report(workflow.id, request, end.outcome))
-        )
+        await tried("end", self._publishing.end, workflow.id, end.outcome, end.why, end.pr_url)
+        await tried("report", self._publishing.report, workflow.id, request, end.outcome)
         return {"outcome": end.outcome}
 
     async def _line(self, step: Step, run: str, request: Request) -> End:
         stages = self._stages
-        begun = await step("begin", lambda: stages.begin(run, request))
+        begun = await step("begin", stages.begin, run, request)
         if begun["stopped"]:
             return End("stopped", begun["stopped"])
-        made = await step("sandbox", lambda: stages.sandbox(run))
-        cloned = await step("clone", lambda: stages.clone(run, request, made["sandbox"], begun["branch"]))
+        made = await step("sandbox", stages.sandbox, run)
+        cloned = await step("clone", stages.clone, run, request, made["sandbox"], begun["branch"])
         ground = Ground(run=run, request=request, branch=begun["branch"], sandbox=made["sandbox"], base=cloned["base"])
-        prepared = await step("prepare", lambda: stages.prepare(ground))
+        prepared = await step("prepare", stages.prepare, ground)
         talk = Conversation(messages=[])
         talk.say(prepared["first_message"])
         ended, gated, verified = await self._work(step, ground, talk, prepared)
@@ -78,12 +79,12 @@ class Pipeline:
                 ended = await work(step, agent, talk)
             except Failed as e:
                 ended = Ended("failed", str(e))
-            gated = await step("gate", lambda: self._stages.gate(ground, talk.turns))
+            gated = await step("gate", self._stages.gate, ground, talk.turns)
             if gated["refused"] or not gated["changes"]:
                 return ended, gated, {}
             mend = ended.how == "finished" and mends_left > 0
             verified = await step(
-                "verify", lambda: self._stages.verify(ground, prepared, gated["tree"], talk.turns, ended, mend)
+                "verify", self._stages.verify, ground, prepared, gated["tree"], talk.turns, ended, mend
             )
             if not verified["mend"]:
                 return ended, gated, verified
@@ -99,8 +100,8 @@ class Pipeline:
         why = ended.why or ("A check failed." if verified["failing"] else "")
         draft = ended.how != "finished" or verified["failing"]
         title_body = {"summary": summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
-        commit = await step("commit", lambda: publishing.commit(ground, gated, summary))
-        pull = await step("pull", lambda: publishing.pull(ground, commit, gated, title_body, draft))
+        commit = await step("commit", publishing.commit, ground, gated, summary)
+        pull = await step("pull", publishing.pull, ground, commit, gated, title_body, draft)
         outcomes: dict[str, Outcome] = {
             "finished": "draft" if draft else "ready",
             "limit": "draft",

@@ -1,5 +1,6 @@
 """What the last steps of a run do: commit, pull request, end, report. Every effect is looked up before it is made."""
 
+import contextlib
 import logging
 from typing import Any
 
@@ -91,10 +92,8 @@ class Publishing:
         """The last event, then what must not outlive the run. Goes on where a part of it fails."""
         for sandbox_id, owner in (await self._sandboxes.runs()).items():
             if owner == run:
-                try:
+                with contextlib.suppress(SandboxGone):
                     await (await self._sandboxes.connect(sandbox_id)).kill()
-                except SandboxGone:
-                    pass
         await self._app.tokens.revoke(run)
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why)).model_dump()]}
 

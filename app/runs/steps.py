@@ -1,4 +1,7 @@
-"""How a step's body meets trouble: what will pass is tried again, what people can mend ends the run in their words, a bug is logged whole."""
+"""How a step's body meets trouble.
+
+What will pass is tried again, what people can mend ends the run in their words, a bug is logged whole.
+"""
 
 import asyncio
 import logging
@@ -24,11 +27,11 @@ class Failed(Exception):
     """A step did not succeed; the message is for people. Raised from what was recorded, so a replay raises it again."""
 
 
-async def attempt(body: Callable[[], Awaitable[Json]]) -> Json:
-    """The body's output, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
+async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+    """What `body(*args)` returns, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
     for tries in range(1, TRIES + 1):
         try:
-            return await body()
+            return await body(*args)
         except Transient as e:
             wait = e.retry_after if e.retry_after is not None else random.uniform(0.5, 1) * 2 ** (tries - 1)
             if tries == TRIES or wait > LONGEST_WAIT:

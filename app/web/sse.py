@@ -4,6 +4,7 @@ The reader pulls from the log at its own pace; nothing is queued for it.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 
@@ -35,10 +36,8 @@ def routes(read: Read) -> list[web.RouteDef]:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
-        try:
+        with contextlib.suppress(ConnectionError):  # the reader has gone; the run does not care
             await _send_all(response, read, task, found, request.headers.get("Last-Event-ID", ""))
-        except ConnectionError:
-            pass  # the reader has gone; the run does not care
         return response
 
     return [web.get("/code/{task}", follow)]
