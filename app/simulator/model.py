@@ -176,7 +176,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _authorize(request: web.Request) -> None:
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer").strip()
     if (bearer or request.headers.get("x-api-key", "")) in ("", "invalid"):
         raise ApiError(401, "invalid x-api-key")
 

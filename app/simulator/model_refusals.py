@@ -25,10 +25,11 @@ def refuse(body: object) -> str | None:
     """The message of the error, or None where the request is well formed."""
     if not isinstance(body, dict):
         return "The request body must be a JSON object."
-    for stage in (_fields, _thinking, _tools, _shapes, _marks, _pairs, _seals):
-        for problem in stage(body):
-            return problem
-    return None
+    try:
+        stages = (_fields, _thinking, _tools, _shapes, _marks, _pairs, _seals)
+        return next((problem for stage in stages for problem in stage(body)), None)
+    except (AttributeError, KeyError, TypeError) as e:
+        return f"The request has a shape that the API does not know: {e!r}"
 
 
 def _fields(body: Mapping[str, Any]) -> Iterator[str]:
