@@ -8,8 +8,8 @@ _COMMAND = re.compile(r" {0,3}/backspace(?=[ \t\r\n]|\Z)(.*)", re.DOTALL)
 """Four spaces would make it code; a `>` before it a quote."""
 
 _LATER = re.compile(
-    r"(?P<word>status|retry|undo|continue(?: \+\$\d+(?:\.\d{1,2})?)?|approve(?: [0-9a-f]{4,64})?|plan(?:\s.*)?)",
-    re.DOTALL | re.IGNORECASE,
+    r"(?:status|retry|undo|continue(?: \+\$\d+(?:\.\d{1,2})?)?|approve(?: [0-9a-f]{4,64})?|plan(?:\s.*)?)",
+    re.DOTALL,
 )
 
 

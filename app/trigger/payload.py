@@ -4,12 +4,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Id = Annotated[int, Field(gt=0)]
+
+def _storable(s: str) -> str:
+    """Without NUL, which no database takes in a text. Raises ValueError where half a surrogate pair stands in it."""
+    s.encode()
+    return s.replace("\0", "")
+
+
+Id = Annotated[int, Field(gt=0, lt=2**63)]
 Login = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._\[\]-]{1,100}\z")]
 Url = Annotated[str, Field(pattern=r"\Ahttps?://[^\s<>]+\z")]
 Moment = Annotated[str, Field(pattern=r"\A[0-9TZ:.+-]{10,40}\z")]
-Text = Annotated[str, AfterValidator(lambda s: s.replace("\0", ""))]
-"""No database takes a NUL in its text."""
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class _Part(BaseModel):

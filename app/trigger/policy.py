@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from app.core.task import Actor, Control, Repository, Request
 from app.trigger.command import Command, parse
-from app.trigger.payload import Account, Issue, IssueComment, IssueLabeled
+from app.trigger.payload import Issue, IssueComment, IssueLabeled
 
 LABEL_INSTRUCTION = "Resolve this issue."
 _P = TypeVar("_P", IssueComment, IssueLabeled)
@@ -35,32 +35,43 @@ def may_start(level: str) -> bool:
 
 
 def _commented(said: IssueComment, delivery: str) -> Request | Control | None:
-    if not _person(said.sender) or said.comment.user is None or said.sender.id != said.comment.user.id:
+    comment, issue = said.comment, said.issue
+    if said.sender.type != "User" or comment.user is None or said.sender.id != comment.user.id:
         return None
-    command = parse(said.comment.body)
+    command = parse(comment.body)
     if command is None:
         return None
-    key = f"c-{said.repository.id}-{said.comment.id}"
-    word = _control_word(command, said.issue)
+    common = _who_and_where(said, delivery) | {"key": f"c-{said.repository.id}-{comment.id}", "comment_id": comment.id}
+    word = _control_word(command, issue)
     if word:
-        spoken = command.text if word == "later" else ""
-        return _control(said, key, delivery, comment_id=said.comment.id, word=word, spoken=spoken)
-    comment = said.comment
-    return _request(said, key, delivery, command.text, comment.id, comment.html_url, comment.created_at)
+        return Control(**common, word=word, said=command.text if word == "later" else "")
+    return Request(
+        **common,
+        instruction=command.text,
+        title=issue.title,
+        body=issue.body or "",
+        url=comment.html_url,
+        asked_at=comment.created_at,
+    )
 
 
 def _labeled(said: IssueLabeled, delivery: str, label: str) -> Request | Control | None:
-    if (
-        not _person(said.sender)
-        or said.label.name.casefold() != label.casefold()
-        or said.issue.pull_request is not None
-    ):
+    issue = said.issue
+    if said.sender.type != "User" or said.label.name.casefold() != label.casefold() or issue.pull_request is not None:
         return None
-    moment = "".join(c for c in said.issue.updated_at.lower() if c.isalnum())
-    key = f"l-{said.repository.id}-{said.issue.number}-{moment}"
-    if _over(said.issue):
-        return _control(said, key, delivery, comment_id=None, word="closed")
-    return _request(said, key, delivery, LABEL_INSTRUCTION, None, said.issue.html_url, said.issue.updated_at)
+    moment = "".join(c for c in issue.updated_at.lower() if c.isalnum())
+    key = f"l-{said.repository.id}-{issue.number}-{moment}"
+    common = _who_and_where(said, delivery) | {"key": key, "comment_id": None}
+    if _over(issue):
+        return Control(**common, word="closed")
+    return Request(
+        **common,
+        instruction=LABEL_INSTRUCTION,
+        title=issue.title,
+        body=issue.body or "",
+        url=issue.html_url,
+        asked_at=issue.updated_at,
+    )
 
 
 Word = Literal["stop", "help", "later", "closed", "pull_request"]
@@ -80,51 +91,15 @@ def _over(issue: Issue) -> bool:
     return issue.state != "open" or issue.locked
 
 
-def _person(account: Account) -> bool:
-    return account.type == "User"
-
-
-def _request(
-    said: IssueComment | IssueLabeled, key: str, delivery: str, instruction: str, comment: int | None, url: str, at: str
-) -> Request:
-    return Request(
-        key=key,
-        delivery=delivery,
-        installation=said.installation.id,
-        repository=_repository(said),
-        thread=said.issue.number,
-        actor=_actor(said),
-        instruction=instruction,
-        title=said.issue.title,
-        body=said.issue.body or "",
-        comment_id=comment,
-        url=url,
-        asked_at=at,
-    )
-
-
-def _control(
-    said: IssueComment | IssueLabeled, key: str, delivery: str, *, comment_id: int | None, word: Word, spoken: str = ""
-) -> Control:
-    return Control(
-        key=key,
-        delivery=delivery,
-        installation=said.installation.id,
-        repository=_repository(said),
-        thread=said.issue.number,
-        actor=_actor(said),
-        comment_id=comment_id,
-        word=word,
-        said=spoken,
-    )
-
-
-def _repository(said: IssueComment | IssueLabeled) -> Repository:
-    return Repository(id=said.repository.id, full_name=said.repository.full_name)
-
-
-def _actor(said: IssueComment | IssueLabeled) -> Actor:
-    return Actor(id=said.sender.id, login=said.sender.login)
+def _who_and_where(said: IssueComment | IssueLabeled, delivery: str) -> dict[str, Any]:
+    """What a Request and a Control have in common."""
+    return {
+        "delivery": delivery,
+        "installation": said.installation.id,
+        "repository": Repository(id=said.repository.id, full_name=said.repository.full_name),
+        "thread": said.issue.number,
+        "actor": Actor(id=said.sender.id, login=said.sender.login),
+    }
 
 
 def _parsed(kind: type[_P], payload: dict[str, Any]) -> _P:
