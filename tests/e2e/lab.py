@@ -1,0 +1,256 @@
+"""A world for whole runs: one simulator, real servers, and repositories that each test makes for itself."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "greet.py": 'def greet(name):\n    return "Hello " + name\n',
+    "test_greet.py": 'import unittest\n\nfrom greet import greet\n\n\nclass Greeting(unittest.TestCase):\n'
+    '    def test_name(self):\n        self.assertIn("Ann", greet("Ann"))\n',
+    ".github/backspace.yml": "test: python3 -m unittest -q\n",
+    ".github/workflows/ci.yml": "on: push\n",
+}  # fmt: skip
+FIX = {"name": "edit", "input": {"path": "greet.py", "old_str": '"Hello " + name', "new_str": 'f"Hello, {name}!"'}}
+"""A change that keeps the checks green."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(true: Callable[[], Any], seconds: float = 60, what: str = "it") -> Any:
+    """What `true` gives as soon as it is true. Fails the test after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+@contextmanager
+def simulator(data: Path) -> Iterator[str]:
+    """The simulator, each request and reply checked against GitHub's description: its address."""
+    with (data / "simulator.log").open("wb") as log:
+        arguments = [sys.executable, "-m", "tests.simulator_process", "--data", str(data / "github")]
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line, (data / "simulator.log").read_text()
+    try:
+        yield json.loads(line)["url"]
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+@dataclass
+class Server:
+    """A real server process; it can be killed and started again on the same database."""
+
+    lab: "Lab"
+    home: Path
+    settings: dict[str, str]
+    url: str
+    app_id: int
+    secret: str
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "PYTHONPATH") if key in os.environ} | self.settings
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "serve"], cwd=self.home, env=env, stdout=subprocess.PIPE, stderr=log
+            )
+        assert self.process.stdout
+        assert self.process.stdout.readline(), self.log[-3000:]
+        self.process.stdout.close()
+
+    def kill(self) -> None:
+        """As if the power failed."""
+        assert self.process
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+    @property
+    def log(self) -> str:
+        return (self.home / "server.log").read_text()
+
+    def sandboxes(self) -> list[Path]:
+        folder = self.home / "sandboxes"
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
+
+
+class Lab:
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.home = home
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        reply = self.http.request(method, path, json=body or None)
+        assert reply.status_code < 300, f"{method} {path}: {reply.status_code} {reply.text}"
+        return reply.json() if reply.content else None
+
+    def server(self, name: str = "server", **settings: str) -> Server:
+        """A server of its own App, started."""
+        home = self.home / f"{name}-{secrets.token_hex(3)}"
+        home.mkdir()
+        port, secret = free_port(), secrets.token_hex(16)
+        url = f"http://127.0.0.1:{port}"
+        made = self.call("POST", "/_sim/apps", webhook_url=f"{url}/webhook", webhook_secret=secret, slug=f"backspace-{port}")
+        ours = {
+            "ANTHROPIC_API_KEY": "sk-ant-canary-" + secrets.token_hex(16),
+            "ANTHROPIC_BASE_URL": f"{self.url}/anthropic",
+            "GITHUB_API_URL": f"{self.url}/api/v3",
+            "GITHUB_SERVER_URL": self.url,
+            "GITHUB_APP_ID": str(made["app_id"]),
+            "GITHUB_PRIVATE_KEY": made["private_key"],
+            "GITHUB_WEBHOOK_SECRET": secret,
+            "BACKSPACE_DATA": str(home / "sandboxes"),
+            "PORT": str(port),
+            **settings,
+        }
+        server = Server(self, home, ours, url, made["app_id"], secret)
+        server.start()
+        return server
+
+    def repository(self, server: Server, files: dict[str, Any] | None = None) -> "Repo":
+        name = f"r{secrets.token_hex(4)}"
+        made = self.call("POST", "/_sim/repos", owner="acme", name=name, files=FILES if files is None else files, app_id=server.app_id)
+        repo = Repo(self, server, f"acme/{name}", made["id"], made["head"])
+        repo.member("alice", "write")
+        return repo
+
+
+@dataclass
+class Repo:
+    lab: Lab
+    server: Server
+    full_name: str
+    id: int
+    base: str
+    known: set[str] = field(default_factory=set)
+
+    @property
+    def control(self) -> str:
+        return f"/_sim/repos/{self.full_name}"
+
+    def user(self, login: str, kind: str = "User") -> None:
+        if login not in self.known:
+            self.lab.call("POST", "/_sim/users", login=login, type=kind)
+            self.known.add(login)
+
+    def member(self, login: str, role: str) -> None:
+        self.user(login)
+        self.lab.call("PUT", f"{self.control}/collaborators/{login}", role=role)
+
+    def script(self, *turns: Json) -> None:
+        """What the model replies in this repository, turn by turn."""
+        self.lab.call("POST", "/anthropic/_scripts", match=self.full_name, turns=list(turns))
+
+    def issue(self, title: str = "Greet politely", body: str = "The greeting lacks a comma.", user: str = "alice") -> int:
+        self.user(user)
+        return int(self.lab.call("POST", f"{self.control}/issues", user=user, title=title, body=body)["number"])
+
+    def comment(self, issue: int, body: str = "/backspace add the comma", user: str = "alice") -> Json:
+        """A comment by `user`: its id, and how its delivery was answered."""
+        self.user(user)
+        return dict(self.lab.call("POST", f"{self.control}/issues/{issue}/comments", user=user, body=body))
+
+    def label(self, issue: int, user: str, label: str = "backspace") -> Any:
+        return self.lab.call("POST", f"{self.control}/issues/{issue}/labels", user=user, label=label)
+
+    def ask(self, *turns: Json, body: str = "/backspace add the comma") -> int:
+        """Script the model, open an issue, comment: the issue's number."""
+        self.script(*turns)
+        issue = self.issue()
+        self.comment(issue, body)
+        return issue
+
+    def state(self) -> Json:
+        return dict(self.lab.call("GET", self.control))
+
+    def issue_state(self, issue: int) -> Json:
+        return next(dict(found) for found in self.state()["issues"] if found["number"] == issue)
+
+    def ours(self, issue: int) -> list[Json]:
+        """The bot's own comments on an issue."""
+        return [c for c in self.issue_state(issue)["comments"] if c["user"].endswith("[bot]")]
+
+    def status(self, issue: int) -> str:
+        """The status comment as it stands; fails where there is more than one."""
+        (comment,) = self.ours(issue)
+        return str(comment["body"])
+
+    def reactions(self, issue: int) -> list[str]:
+        """Those of the bot, on the issue and on its comments."""
+        state = self.issue_state(issue)
+        found = [*state["reactions"], *(r for c in state["comments"] for r in c["reactions"])]
+        return [r["content"] for r in found if r["user"].endswith("[bot]")]
+
+    def finished(self, issue: int, seconds: float = 60) -> str:
+        """Wait for the end of the run: the status comment's last state."""
+        until(lambda: {"rocket", "confused"} & set(self.reactions(issue)), seconds, f"the end of the run in {self.full_name}")
+        return self.status(issue)
+
+    def pulls(self) -> list[Json]:
+        return list(self.state()["pulls"])
+
+    def branches(self) -> dict[str, str]:
+        return dict(self.state()["branches"])
+
+    def file(self, path: str, branch: str) -> str | None:
+        """A file of a branch in the real repository behind the simulator."""
+        reply = self.lab.http.get(f"/_sim/repos/{self.full_name}/files/{branch}/{path}")
+        return reply.text if reply.status_code == 200 else None
+
+    def asked(self) -> list[Json]:
+        """The requests that the model got for this repository."""
+        return list(self.lab.http.get("/anthropic/_requests", params={"match": self.full_name}).json())
+
+    def requests(self) -> list[Json]:
+        """GitHub's log of the requests about this repository, control requests left out."""
+        log = self.lab.http.get("/_sim/requests", params={"repo": self.full_name}).json()
+        return [r for r in log if self.full_name in r["path"]]
+
+    def fault(self, path: str, **what: Any) -> int:
+        return int(self.lab.call("POST", "/_sim/faults", path=f"/repos/{self.full_name}{path}", **what)["id"])
+
+    def hit(self, fault: int) -> bool:
+        return int(self.lab.call("GET", f"/_sim/faults/{fault}")["hits"]) > 0
+
+    def release(self, fault: int) -> None:
+        self.lab.call("POST", f"/_sim/faults/{fault}/release")
+
+
+def together(work: Callable[[], Any], times: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
