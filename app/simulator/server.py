@@ -1,0 +1,42 @@
+"""The simulator as one application: GitHub at the root and under `/api/v3`, the model under `/anthropic`, the control API under `/_sim`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from app.simulator import control, pages, rest, smart_http
+from app.simulator.faults import Faults, faulty
+from app.simulator.journal import COUNTS, logged
+from app.simulator.keys import FAULTS, WEBHOOKS, WORLD
+from app.simulator.model import make_model
+from app.simulator.state import World
+from app.simulator.webhooks import Webhooks
+
+LARGEST_BODY = 100 << 20
+
+
+def make_app(data: Path) -> web.Application:
+    """The application, with its bare repositories under `data`. Its `WORLD` wants the `url` before the first request."""
+    app = web.Application(middlewares=[logged, faulty], client_max_size=LARGEST_BODY)
+    app[WORLD] = World(data)
+    app[FAULTS] = Faults()
+    app[COUNTS] = {}
+    app.cleanup_ctx.append(_webhooks)
+    app.on_shutdown.append(_let_go)
+    control.add_routes(app)
+    rest.add_routes(app)
+    app.add_subapp("/anthropic", make_model())
+    smart_http.add_routes(app)
+    pages.add_routes(app)
+    return app
+
+
+async def _webhooks(app: web.Application) -> AsyncIterator[None]:
+    app[WEBHOOKS] = Webhooks(app[WORLD])
+    yield
+    await app[WEBHOOKS].close()
+
+
+async def _let_go(app: web.Application) -> None:
+    app[FAULTS].release_all()
