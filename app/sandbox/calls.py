@@ -20,6 +20,8 @@ from app.sandbox.base import Call, Result, SandboxGone, Stream
 
 CAP = 64 << 20
 """Bytes of each stream that are kept; what comes after is counted, and its end kept."""
+PYTHON: str = sys._base_executable  # type: ignore[attr-defined]
+"""The interpreter that the server's virtual environment was made from: it needs nothing of that environment."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Calls:
-    """`folder` is ours alone; `output` holds the streams, seen by commands as `seen`. Where `gone` exists nothing starts, and what runs ends."""
+    """`folder` is ours alone; `output` holds the streams, which commands see as `seen`. Where `gone` exists nothing starts or goes on."""
 
     folder: Path
     output: Path
@@ -77,7 +79,7 @@ class Calls:
             "stdin": len(call.stdin),
         }
         process = subprocess.Popen(
-            [sys._base_executable, "-I", "-S", keeper.__file__],
+            [PYTHON, "-I", "-S", keeper.__file__],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, env={}, cwd="/",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Sandboxes on this machine: one folder each, its commands kept by processes of their own behind bubblewrap (or, by name, behind nothing)."""
+"""Sandboxes on this machine: one folder each, its commands kept by processes of their own behind bubblewrap (or nothing)."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from typing import Literal
 from app.core.errors import UserError
 from app.sandbox import bubblewrap
 from app.sandbox.base import Call, Result, SandboxGone
-from app.sandbox.calls import Calls, Command
+from app.sandbox.calls import PYTHON, Calls, Command
 
 Isolation = Literal["bubblewrap", "none"]
 
@@ -178,6 +178,6 @@ def furnish(folder: Path, run_id: str) -> None:
         (folder / "etc" / name).write_text(text)
     for name in ("python", "python3"):
         # A script, not a link: a virtual environment made through a link would not find its library.
-        (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{sys._base_executable}" "$@"\n')
+        (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{PYTHON}" "$@"\n')
         (folder / "bin" / name).chmod(0o755)
     (folder / "sandbox.json").write_text(json.dumps({"run": run_id}))

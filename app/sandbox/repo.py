@@ -1,0 +1,284 @@
+"""The repository in a sandbox: cloned before the work, read as untrusted data after it. Git runs inside the sandbox only.
+
+The agent works in a clone of its own and may do to it what it likes. What we read and write goes through a second git directory above
+it, with the same objects and none of its configuration: no hook, filter, fsmonitor, exclude, replacement or index that the agent made
+has any say in what the candidate tree is, and a removed `.git` loses nothing.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from app.core.errors import Transient, UserError
+from app.sandbox import git
+from app.sandbox.base import Result, Sandbox
+
+MAX_PATHS = 5_000
+MAX_CONTENTS = 40 << 20
+ATTEMPTS = 3
+
+NEVER_PUBLISHED = (
+    "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".tox/", ".nox/", ".venv/", "*.egg-info/",
+    "node_modules/", ".DS_Store", "*.swp",
+)  # fmt: skip
+"""Untracked paths that count as ignored although the repository forgot to say so: what set-up and checks leave behind."""
+
+CLONE = 'unset GIT_DIR GIT_WORK_TREE; find . -mindepth 1 -delete; exec "$@"'
+SEAL = """
+base=$(GIT_DIR=.git git rev-parse --verify 'HEAD^{commit}')
+rm -rf "$GIT_DIR"; mkdir -p "${GIT_DIR%/*}"
+git init -q --template=
+rm -rf "$GIT_DIR/objects"
+cp -al .git/objects "$GIT_DIR/objects" 2>/dev/null || { rm -rf "$GIT_DIR/objects"; cp -R .git/objects "$GIT_DIR/objects"; }
+[ ! -f .git/shallow ] || cp .git/shallow "$GIT_DIR/shallow"
+mkdir -p "$GIT_DIR/info"; cat >"$GIT_DIR/info/exclude"
+git update-ref refs/backspace/base "$base"
+git read-tree -m -u "$base"
+cp -p "$GIT_DIR/index" .git/index
+export GIT_INDEX_FILE="$GIT_DIR/pristine"
+git read-tree "$base"
+git add --all -- . 2>/dev/null
+git update-ref refs/backspace/pristine "$(git write-tree)"
+echo "$base"
+"""
+# `cp -p` keeps the index's own time, by which git tells entries that may have changed within the same tick of the clock.
+SNAPSHOT = """
+find . -type d ! \\( -readable -writable -executable \\) -exec chmod u+rwx {} \\; -o -type f ! -readable -exec chmod u+r {} \\; || true
+export GIT_INDEX_FILE="$(mktemp -d)/index"
+trap 'rm -rf "${GIT_INDEX_FILE%/*}"' EXIT
+cp -p "$GIT_DIR/index" "$GIT_INDEX_FILE"
+all() { git add --all --ignore-errors -- . 2>/dev/null || [ $? = 1 ]; }
+all
+"""
+CANDIDATE = """
+export GIT_INDEX_FILE="$(mktemp -d)/index"
+trap 'rm -rf "${GIT_INDEX_FILE%/*}"' EXIT
+git read-tree "$1"
+git update-index -z --replace --index-info
+git write-tree
+"""
+CHECKOUT = """
+git read-tree --reset -u "$1"
+git clean -ffdq
+all
+git rev-parse "$1^{tree}"
+git write-tree
+cp -p "$GIT_INDEX_FILE" "$GIT_DIR/index"
+"""
+
+Status = Literal["A", "M", "D", "T"]
+"""Added, modified, deleted, or of another type than before (a file became a link)."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A path that differs between the base and the candidate tree. `size` and `binary` speak of the new blob."""
+
+    path: str
+    """Bytes that are no UTF-8 are surrogate escapes."""
+    status: Status
+    old_mode: str
+    new_mode: str
+    old_sha: str
+    new_sha: str
+    size: int
+    binary: bool
+
+
+@dataclass(frozen=True)
+class Diff:
+    text: str
+    added: int
+    removed: int
+    files: int
+
+
+async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float) -> str:
+    """Bring the tip of `branch` into the sandbox; its SHA. The token is in the environment of that one command and nowhere else.
+
+    Raises UserError where the repository or branch is not there for us or takes too long, Transient where the network fails.
+    """
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    env = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{origin}/.extraheader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: basic {basic}",
+    }
+    argv = (
+        "git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "protocol.http.allow=always", "clone", "--quiet",
+        "--no-checkout", "--template=", "--depth=50", "--single-branch", "--no-tags", "--no-recurse-submodules", f"--branch={branch}",
+        "--", url, ".",
+    )  # fmt: skip
+    for attempt in range(1, ATTEMPTS + 1):
+        key = f"clone/{attempt}"
+        result = await git.script(sandbox, CLONE, *argv, key=key, seconds=seconds, env=env, network=True)
+        if result.exit_code == 0:
+            exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
+            return await git.line(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
+        failure = _why(result, branch, seconds)
+        if isinstance(failure, UserError) or result.ended == "stopped" or attempt == ATTEMPTS:
+            raise failure
+        await asyncio.sleep(attempt)
+    raise AssertionError("unreachable")
+
+
+def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:
+    """What a failed clone means, by what git said."""
+    said = result.stderr.head.decode(errors="replace")
+    if result.ended == "deadline":
+        return UserError(
+            f"The repository could not be cloned within {seconds:.0f} s: it is too large, or the network too slow."
+        )
+    if "Remote branch" in said and "not found" in said:
+        return UserError(f"The repository has no branch {branch!r}: name one that exists.")
+    if any(
+        words in said
+        for words in ("not found", "Authentication failed", "could not read Username", "error: 403", "error: 401")
+    ):
+        return UserError("The repository can't be read: it is gone, or the App was not given access to it.")
+    if "File too large" in said or "No space left" in said:
+        return UserError("The repository is too large for the sandbox.")
+    if result.ended == "exited" and not said.strip():
+        return Transient(f"git clone ended with exit code {result.exit_code}")
+    return Transient(f"git clone failed: {said.strip().splitlines()[-1] if said.strip() else result.ended}")
+
+
+async def tracked(sandbox: Sandbox, base: str, limit: int) -> list[str]:
+    """The first `limit` paths of the base, in git's order."""
+    result = await git.run(sandbox, "ls-tree", "-r", "-z", "--name-only", base, key=f"tracked/{base}", keep=8 << 20)
+    paths = result.stdout.head.split(b"\0")[:-1]
+    return [_text(path) for path in paths[:limit]]
+
+
+async def show(sandbox: Sandbox, base: str, path: str, limit_bytes: int) -> str | None:
+    """A file of the base. None where there is none, where it is larger, and where it is no UTF-8."""
+    key = f"show/{base}/{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:24]}"
+    result = await git.run(sandbox, "cat-file", "blob", f"{base}:{path}", key=key, keep=limit_bytes, fails=True)
+    if result.exit_code != 0 or not result.stdout.whole:
+        return None
+    try:
+        return result.stdout.head.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+async def changes(sandbox: Sandbox, base: str, key: str) -> tuple[Change, ...]:
+    """What the work tree, except what is ignored, changes against the base. Raises UserError for more than can be published."""
+    tree = await git.line(sandbox, SNAPSHOT + "git write-tree", key=f"{key}/tree")
+    found = await _between(sandbox, base, tree, key)
+    untouched = await _renormalized(sandbox)
+    return tuple(change for change in found if (change.path, change.new_sha) not in untouched)
+
+
+async def candidate(sandbox: Sandbox, base: str, paths: Sequence[str], key: str) -> str:
+    """SHA of the tree that is the base plus what the work tree changes in these paths, and nothing else."""
+    wanted = set(paths)
+    chosen = [change for change in await changes(sandbox, base, key) if change.path in wanted]
+    chosen.sort(key=lambda change: change.status != "D")  # a file gives way before a folder of its name comes
+    entries = b"".join(f"{c.new_mode} {c.new_sha}\t{c.path}\0".encode(errors="surrogateescape") for c in chosen)
+    return await git.line(sandbox, CANDIDATE, base, key=f"{key}/candidate", stdin=entries)
+
+
+async def checkout(sandbox: Sandbox, tree: str, key: str) -> None:
+    """The work tree becomes exactly that tree; ignored files stay, other untracked ones go. Raises RuntimeError where it does not."""
+    wanted, actual = (await git.line(sandbox, SNAPSHOT + CHECKOUT, tree, key=key)).split()
+    if actual != wanted:
+        differing = await _between(sandbox, wanted, actual, key)
+        untouched = await _renormalized(sandbox)
+        if any((change.path, change.new_sha) not in untouched for change in differing):
+            raise RuntimeError(f"the work tree can't be brought to {tree}: it is {actual}")
+
+
+async def contents(sandbox: Sandbox, changes: Sequence[Change], key: str) -> dict[str, bytes]:
+    """The new bytes of each changed path that has some. Raises UserError for more than 40 MB together."""
+    blobs = [c for c in changes if c.status != "D" and c.new_mode != "160000"]
+    if sum(c.size for c in blobs) > MAX_CONTENTS:
+        raise UserError(
+            f"The changed files are larger than {MAX_CONTENTS >> 20} MB together: leave the large ones out."
+        )
+    names = "".join(f"{c.new_sha}\n" for c in blobs).encode()
+    keep = sum(c.size + 100 for c in blobs)
+    result = await git.run(sandbox, "cat-file", "--batch", key=f"{key}/contents", stdin=names, keep=keep)
+    output, found = result.stdout.head, {}
+    for change in blobs:
+        header, _, output = output.partition(b"\n")
+        size = int(header.split()[2])
+        found[change.path], output = output[:size], output[size + 1 :]
+    return found
+
+
+async def diff(sandbox: Sandbox, base: str, tree: str, key: str, limit: int) -> Diff:
+    """Unified diff for people: `text` holds at most the first `limit` bytes of it, the numbers speak of the whole."""
+    flags = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv")
+    patch, stat = await asyncio.gather(
+        git.run(sandbox, *flags, "-p", base, tree, key=f"{key}/patch", keep=2 * limit),
+        git.run(sandbox, *flags, "-z", "--numstat", base, tree, key=f"{key}/stat", keep=8 << 20),
+    )
+    lines = [entry.split(b"\t")[:2] for entry in stat.stdout.head.split(b"\0") if entry]
+    added, removed = (sum(int(line[side]) for line in lines if line[side] != b"-") for side in (0, 1))
+    return Diff(_readable(patch.stdout.head[:limit]), added, removed, len(lines))
+
+
+async def _renormalized(sandbox: Sandbox) -> set[tuple[str, str]]:
+    """Paths, with their new blob, that git would change in a fresh clone already: their line ends go against the .gitattributes."""
+    found = await _between(sandbox, "refs/backspace/base", "refs/backspace/pristine", "pristine")
+    return {(change.path, change.new_sha) for change in found}
+
+
+async def _between(sandbox: Sandbox, base: str, tree: str, key: str) -> tuple[Change, ...]:
+    argv = (
+        "diff-tree",
+        "-r",
+        "-z",
+        "--raw",
+        "--numstat",
+        "--no-abbrev",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+    )
+    result = await git.run(sandbox, *argv, base, tree, key=f"{key}/raw", keep=16 << 20)
+    raw, binary = _parse(result.stdout.head)
+    if len(raw) > MAX_PATHS or not result.stdout.whole:
+        raise UserError(
+            f"More than {MAX_PATHS:,} files changed, more than a pull request can show: ignore what is generated."
+        )
+    blobs = sorted({new for _, new_mode, _, new, _, _ in raw if new_mode not in ("000000", "160000")})
+    check = "--batch-check=%(objectname) %(objectsize)"
+    names = "".join(f"{sha}\n" for sha in blobs).encode()
+    sized = await git.run(sandbox, "cat-file", check, key=f"{key}/sizes", stdin=names, keep=1 << 20)
+    sizes = dict(line.split(" ") for line in sized.stdout.head.decode().splitlines())
+    return tuple(
+        Change(_text(path), status, old_mode, new_mode, old, new, int(sizes.get(new, 0)), path in binary)
+        for old_mode, new_mode, old, new, status, path in raw
+    )
+
+
+_Raw = tuple[str, str, str, str, Status, bytes]
+
+
+def _parse(output: bytes) -> tuple[list[_Raw], set[bytes]]:
+    """`diff-tree -z --raw --numstat`: the raw entries, and the paths that git holds for binary."""
+    raw: list[_Raw] = []
+    binary: set[bytes] = set()
+    fields = iter(output.split(b"\0"))
+    for field in fields:
+        if field.startswith(b":"):
+            old_mode, new_mode, old, new, status = field[1:].decode().split(" ")
+            raw.append((old_mode, new_mode, old, new, cast(Status, status), next(fields)))
+        elif field.startswith(b"-\t-\t"):
+            binary.add(field[4:])
+    return raw, binary
+
+
+def _text(path: bytes) -> str:
+    return path.decode(errors="surrogateescape")
+
+
+def _readable(output: bytes) -> str:
+    return output.decode(errors="replace")
