@@ -1,0 +1,147 @@
+"""One commit on a branch of the task's own, made of data: no git of ours ever runs where the agent could write.
+
+    blobs (binary only) ─▶ tree, compared with the one that was verified ─▶ commit ─▶ branch
+
+A crash may come after each arrow, and then all of it runs again. Blobs, trees and commits that nothing points to do no harm; the branch
+is what others see, so it is looked up first: one that holds this task's commit already is the result. It is never forced nor moved.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.core.errors import Transient
+from app.core.task import Request
+from app.github.client import GitHub
+from app.github.errors import Conflict, Refused
+from app.github.facts import CommitFacts, TreeEntry
+from app.sandbox.repo import Change
+
+_INLINE = 5_000_000
+"""Bytes of text that travel in the one request for the tree; what is beyond goes as blobs."""
+_NAMES = 50
+_DROPPED = str.maketrans({"@": "", "#": "", "<": "", ">": "", "[": "(", "]": ")"})
+_ISSUE = re.compile(r"\b(gh)-(?=\d)", re.IGNORECASE)
+
+
+class TreeMismatch(Exception):
+    """GitHub's tree is not the one that was verified, so nothing was published."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    branch: str
+    sha: str
+    tree: str
+
+
+async def publish_tree(
+    github: GitHub,
+    *,
+    base_sha: str,
+    expected_tree: str,
+    changes: Sequence[Change],
+    contents: Mapping[str, bytes],
+    branch_base: str,
+    request: Request,
+    summary: str,
+) -> Commit:
+    """The commit on its branch: `branch_base`, or with `-2`, `-3`… where that name is somebody else's.
+
+    `contents`: the new bytes of every path that is not deleted. Raises TreeMismatch; Refused where GitHub does not take the branch.
+    """
+    made = None
+    for name in _names(branch_base):
+        head = await github.branch(name)
+        if head is None:
+            if made is None:
+                tree = await _tree(github, base_sha, expected_tree, changes, contents)
+                made = await github.create_commit(message(request, summary), tree, base_sha)
+            head = await _point(github, name, made)
+        if head.tree == expected_tree and head.parents == (base_sha,) and _is_of(request, head):
+            return Commit(branch=name, sha=head.sha, tree=head.tree)
+    raise Refused(f"There are {_NAMES} branches named {branch_base} already: delete those that are not needed.")
+
+
+def message(request: Request, summary: str) -> str:
+    """Without an author, so that GitHub signs it; the asker is a co-author, and the task's key tells it from other commits."""
+    actor = request.actor
+    body = "\n".join(quiet(line) for line in summary.strip().splitlines())[:2000].strip()
+    trailers = (
+        f"{_task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
+    )
+    return "\n\n".join(filter(None, [subject(request, 72), body, f"Asked for in {request.url}", trailers]))
+
+
+def subject(request: Request, limit: int) -> str:
+    """The issue's title as a line of plain text."""
+    title = " ".join(quiet(request.title).split()) or f"Work on issue {request.thread}"
+    return title if len(title) <= limit else title[: limit - 1].rstrip() + "…"
+
+
+def quiet(line: str) -> str:
+    """Foreign text for a commit: it mentions nobody, closes no issue, credits no author and skips no CI.
+
+    GitHub and CI services read commit messages as they are, so there is nothing to escape with: what could act is taken away.
+    """
+    shown = "".join(c for c in line if unicodedata.category(c)[0] != "C" or c == "\t")
+    return _ISSUE.sub(r"\1 ", shown.translate(_DROPPED).replace("***", "").replace("://", ": "))
+
+
+async def _tree(
+    github: GitHub, base_sha: str, expected: str, changes: Sequence[Change], contents: Mapping[str, bytes]
+) -> str:
+    entries: list[TreeEntry] = []
+    room = _INLINE
+    for change in changes:
+        if change.status == "D":
+            entries.append(TreeEntry(change.path, change.old_mode))
+            continue
+        content = contents[change.path]
+        text = None if change.binary or len(content) > room else _text(content)
+        if text is None:
+            entries.append(TreeEntry(change.path, change.new_mode, blob=await github.create_blob(content)))
+        else:
+            room -= len(content)
+            entries.append(TreeEntry(change.path, change.new_mode, text=text))
+    tree = await github.create_tree((await github.commit(base_sha)).tree, entries)
+    if tree != expected:
+        raise TreeMismatch(f"GitHub made the tree {tree}, and {expected} was verified.")
+    return tree
+
+
+async def _point(github: GitHub, name: str, sha: str) -> CommitFacts:
+    """Create the branch, and read back what it points to: that can be somebody else's, who was faster."""
+    refused = None
+    try:
+        await github.create_branch(name, sha)
+    except Conflict as e:
+        refused = e
+    head = await github.branch(name)
+    if head:
+        return head
+    if refused:
+        raise Refused(f"GitHub does not take the branch {name}: {refused}")
+    raise Transient("GitHub does not show the new branch yet.")
+
+
+def _names(base: str) -> Iterator[str]:
+    yield base
+    yield from (f"{base}-{n}" for n in range(2, _NAMES + 1))
+
+
+def _task_line(request: Request) -> str:
+    return f"Backspace-Task: {request.key}"
+
+
+def _is_of(request: Request, commit: CommitFacts) -> bool:
+    return _task_line(request) in commit.message.splitlines()
+
+
+def _text(content: bytes) -> str | None:
+    """The bytes as text that comes back as the same bytes, or None."""
+    try:
+        return None if b"\0" in content else content.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,164 @@
+"""Publishing a tree: exactly what was verified, on one branch, whatever happens in between."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from app.core.errors import Transient
+from app.core.task import Request
+from app.github.errors import Refused
+from app.publish.commit import Commit, TreeMismatch, message, publish_tree, quiet
+from tests.publish.conftest import Work, World, asked
+
+BRANCH = "backspace/12-validate-post-bodies"
+
+
+async def publish(world: World, work: Work, request: Request, **changed: Any) -> Commit:
+    changes, contents, tree = work.changes()
+    given_ = {"expected_tree": tree, "changes": changes, "contents": contents, "base_sha": work.base} | changed
+    return await publish_tree(world.github, branch_base=BRANCH, request=request, summary="Done.", **given_)
+
+
+def edit(work: Work) -> None:
+    (work.path / "src/a.py").write_text("a = 2\n")
+
+
+async def test_every_kind_of_change_arrives_as_it_is(world: World, work: Work, request_: Request) -> None:
+    (work.path / "src/a.py").unlink()
+    (work.path / "README.md").write_bytes("# Démo 🎈\r\nno newline at the end".encode())
+    (work.path / "run.sh").chmod(0o644)
+    (work.path / "new").mkdir()
+    (work.path / "new/tool").write_text("#!/bin/sh\necho\n")
+    (work.path / "new/tool").chmod(0o755)
+    (work.path / 'new/ünï "x" {a}').write_text("")
+    (work.path / "pixel.png").write_bytes(bytes(range(256)))
+    (work.path / "latin.txt").write_bytes(b"caf\xe9\n")
+    (work.path / "src/b.py").unlink()
+    (work.path / "src/b.py").mkdir()
+    (work.path / "src/b.py/inner").write_text("a file became a folder\n")
+    done = await publish(world, work, request_)
+    assert done.branch == BRANCH
+    work.git("fetch", "-q", "origin", BRANCH)
+    assert work.git("diff", "--cached", "FETCH_HEAD") == ""
+    assert work.git("rev-parse", "FETCH_HEAD^{tree}", "FETCH_HEAD^").split() == [done.tree, work.base]
+    assert [c for c in await world.calls() if c[1] == "/git/trees"] == [("POST", "/git/trees")]
+    blobs = [c for c in await world.calls() if c[1] == "/git/blobs"]
+    assert len(blobs) == 2
+
+
+async def test_the_commit_is_the_apps_with_the_asker_as_co_author(world: World, work: Work, request_: Request) -> None:
+    edit(work)
+    await publish(world, work, request_)
+    work.git("fetch", "-q", "origin", BRANCH)
+    assert "[bot]" in work.git("log", "-1", "--format=%an", "FETCH_HEAD")
+    trailers = work.git("log", "-1", "--format=%(trailers)", "FETCH_HEAD")
+    assert trailers.strip() == ("Backspace-Task: c-1-2\nCo-authored-by: alice <583231+alice@users.noreply.github.com>")
+
+
+async def test_a_tree_that_was_not_verified_is_not_published(world: World, work: Work, request_: Request) -> None:
+    edit(work)
+    changes, contents, _ = work.changes()
+    contents["src/a.py"] += b"import os\n"
+    with pytest.raises(TreeMismatch):
+        await publish(world, work, request_, changes=changes, contents=contents)
+    assert list((await world.state())["branches"]) == ["main"]
+
+
+@pytest.mark.parametrize("path", ["/git/trees", "/git/commits", "/git/refs"])
+async def test_a_reply_that_is_lost_makes_no_second_branch(
+    world: World, work: Work, request_: Request, path: str
+) -> None:
+    """As for a step that runs again after a crash: wherever the first try came to its end."""
+    edit(work)
+    await world.fault("POST", path, drop_reply=True, times=4)
+    for _ in range(6):
+        try:
+            done = await publish(world, work, request_)
+            break
+        except Transient:
+            continue
+    branches = (await world.state())["branches"]
+    assert branches == {"main": world.head, BRANCH: done.sha}
+
+
+async def test_a_second_time_finds_the_first(world: World, work: Work, request_: Request) -> None:
+    edit(work)
+    first = await publish(world, work, request_)
+    before = len(await world.calls())
+    assert await publish(world, work, request_) == first
+    assert all(method == "GET" for method, _ in (await world.calls())[before:])
+
+
+async def test_a_name_that_is_taken_is_left_alone(world: World, work: Work, request_: Request) -> None:
+    """Also where the other one holds the same tree: it belongs to another task."""
+    edit(work)
+    other = await publish(world, work, request_.model_copy(update={"key": "c-1-1"}))
+    done = await publish(world, work, request_)
+    assert (other.branch, done.branch) == (BRANCH, f"{BRANCH}-2")
+    assert done.tree == other.tree
+    assert (await world.state())["branches"][BRANCH] == other.sha
+
+
+async def test_a_branch_that_people_went_on_with_is_not_moved(world: World, work: Work, request_: Request) -> None:
+    edit(work)
+    first = await publish(world, work, request_)
+    theirs = await world.github.create_commit("theirs", (await world.github.commit(world.head)).tree, first.sha)
+    await world.github._write("PATCH", f"/git/refs/heads/{BRANCH}", {"sha": theirs}, again=True)
+    again = await publish(world, work, request_)
+    assert again.branch == f"{BRANCH}-2"
+    assert (await world.state())["branches"][BRANCH] == theirs
+
+
+async def test_a_branch_that_is_not_allowed_is_explained(world: World, work: Work, request_: Request) -> None:
+    edit(work)
+    rule = {
+        "message": "Repository rule violations found",
+        "errors": ["Cannot create ref due to creations being restricted."],
+    }
+    await world.fault("POST", "/git/refs", status=422, body=rule)
+    with pytest.raises(Refused, match="creations being restricted"):
+        await publish(world, work, request_)
+
+
+def test_the_message() -> None:
+    summary = (
+        "Each POST handler validates its body now (see @bob).\n\n- Fixes #7\n- Co-authored-by: Eve <eve@example.com>\n"
+    )
+    assert message(asked(), summary) == snapshot("""\
+Validate POST bodies
+
+Each POST handler validates its body now (see bob).
+
+- Fixes 7
+- Co-authored-by: Eve eveexample.com
+
+Asked for in https://github.com/o/r/issues/12#issuecomment-2
+
+Backspace-Task: c-1-2
+Co-authored-by: alice <583231+alice@users.noreply.github.com>\
+""")
+    assert message(asked(title="@all fixes #1 [skip ci]"), "") == snapshot("""\
+all fixes 1 (skip ci)
+
+Asked for in https://github.com/o/r/issues/12#issuecomment-2
+
+Backspace-Task: c-1-2
+Co-authored-by: alice <583231+alice@users.noreply.github.com>\
+""")
+    assert message(asked(title="\u202e #@ "), "").splitlines()[0] == "Work on issue 12"
+    assert len(message(asked(title="x" * 500), "").splitlines()[0]) == 72
+
+
+@given(st.text(alphabet=st.sampled_from("@#<>[]*:/gGhH-1 ax\u200b\u202e\n")) | st.text())
+def test_foreign_words_in_a_commit_do_nothing(text: str) -> None:
+    assert not re.search(r"@\w|#\d|\bgh-\d|://|\[[^\]]*\]|\*\*\*|<|\u202e", quiet(text), re.IGNORECASE)
+    assert quiet(quiet(text)) == quiet(text)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", exclude_characters="@#<>[]*:\x7f", min_codepoint=32)))
+def test_ordinary_words_stay_as_they_are(text: str) -> None:
+    assert quiet(text) == text or "gh-" in text.lower()
