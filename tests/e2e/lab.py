@@ -76,7 +76,9 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "PYTHONPATH") if key in os.environ} | self.settings
+        env = {
+            key: os.environ[key] for key in ("PATH", "HOME", "LANG", "PYTHONPATH") if key in os.environ
+        } | self.settings
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app", "serve"], cwd=self.home, env=env, stdout=subprocess.PIPE, stderr=log
@@ -122,7 +124,9 @@ class Lab:
         home.mkdir()
         port, secret = free_port(), secrets.token_hex(16)
         url = f"http://127.0.0.1:{port}"
-        made = self.call("POST", "/_sim/apps", webhook_url=f"{url}/webhook", webhook_secret=secret, slug=f"backspace-{port}")
+        made = self.call(
+            "POST", "/_sim/apps", webhook_url=f"{url}/webhook", webhook_secret=secret, slug=f"backspace-{port}"
+        )
         ours = {
             "ANTHROPIC_API_KEY": "sk-ant-canary-" + secrets.token_hex(16),
             "ANTHROPIC_BASE_URL": f"{self.url}/anthropic",
@@ -141,7 +145,14 @@ class Lab:
 
     def repository(self, server: Server, files: dict[str, Any] | None = None) -> "Repo":
         name = f"r{secrets.token_hex(4)}"
-        made = self.call("POST", "/_sim/repos", owner="acme", name=name, files=FILES if files is None else files, app_id=server.app_id)
+        made = self.call(
+            "POST",
+            "/_sim/repos",
+            owner="acme",
+            name=name,
+            files=FILES if files is None else files,
+            app_id=server.app_id,
+        )
         repo = Repo(self, server, f"acme/{name}", made["id"], made["head"])
         repo.member("alice", "write")
         return repo
@@ -173,7 +184,9 @@ class Repo:
         """What the model replies in this repository, turn by turn."""
         self.lab.call("POST", "/anthropic/_scripts", match=self.full_name, turns=list(turns))
 
-    def issue(self, title: str = "Greet politely", body: str = "The greeting lacks a comma.", user: str = "alice") -> int:
+    def issue(
+        self, title: str = "Greet politely", body: str = "The greeting lacks a comma.", user: str = "alice"
+    ) -> int:
         self.user(user)
         return int(self.lab.call("POST", f"{self.control}/issues", user=user, title=title, body=body)["number"])
 
@@ -200,7 +213,7 @@ class Repo:
 
     def ours(self, issue: int) -> list[Json]:
         """The bot's own comments on an issue."""
-        return [c for c in self.issue_state(issue)["comments"] if c["user"].endswith("[bot]")]
+        return [c for c in self.issue_state(issue)["comments"] if c["author"].endswith("[bot]")]
 
     def status(self, issue: int) -> str:
         """The status comment as it stands; fails where there is more than one."""
@@ -215,7 +228,11 @@ class Repo:
 
     def finished(self, issue: int, seconds: float = 60) -> str:
         """Wait for the end of the run: the status comment's last state."""
-        until(lambda: {"rocket", "confused"} & set(self.reactions(issue)), seconds, f"the end of the run in {self.full_name}")
+        until(
+            lambda: {"rocket", "confused"} & set(self.reactions(issue)),
+            seconds,
+            f"the end of the run in {self.full_name}",
+        )
         return self.status(issue)
 
     def pulls(self) -> list[Json]:
@@ -226,8 +243,9 @@ class Repo:
 
     def file(self, path: str, branch: str) -> str | None:
         """A file of a branch in the real repository behind the simulator."""
-        reply = self.lab.http.get(f"/_sim/repos/{self.full_name}/files/{branch}/{path}")
-        return reply.text if reply.status_code == 200 else None
+        git = ["git", "--git-dir", str(self.lab.home / "github" / f"{self.id}.git"), "show", f"{branch}:{path}"]
+        shown = subprocess.run(git, capture_output=True, text=True)
+        return shown.stdout if shown.returncode == 0 else None
 
     def asked(self) -> list[Json]:
         """The requests that the model got for this repository."""
@@ -235,8 +253,7 @@ class Repo:
 
     def requests(self) -> list[Json]:
         """GitHub's log of the requests about this repository, control requests left out."""
-        log = self.lab.http.get("/_sim/requests", params={"repo": self.full_name}).json()
-        return [r for r in log if self.full_name in r["path"]]
+        return [r for r in self.lab.http.get("/_sim/requests").json() if self.full_name in r["path"]]
 
     def fault(self, path: str, **what: Any) -> int:
         return int(self.lab.call("POST", "/_sim/faults", path=f"/repos/{self.full_name}{path}", **what)["id"])
@@ -246,6 +263,10 @@ class Repo:
 
     def release(self, fault: int) -> None:
         self.lab.call("POST", f"/_sim/faults/{fault}/release")
+
+
+def bash(command: str, **more: Any) -> Json:
+    return {"name": "bash", "input": {"command": command, **more}}
 
 
 def together(work: Callable[[], Any], times: int) -> None:

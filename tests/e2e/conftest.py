@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.lab import Lab, Repo, Server, simulator
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The world of the session. A request or a reply outside GitHub's description fails it."""
+    home: Path = tmp_path_factory.mktemp("lab")
+    with simulator(home) as url:
+        yield (lab := Lab(url, home))
+        violations = lab.call("GET", "/_sim/violations")
+        lab.http.close()
+    assert violations == []
+
+
+@pytest.fixture(scope="session")
+def server(lab: Lab) -> Iterator[Server]:
+    """One server for all tests that need no other."""
+    yield (server := lab.server())
+    server.stop()
+
+
+@pytest.fixture
+def repo(lab: Lab, server: Server) -> Repo:
+    return lab.repository(server)

@@ -1,0 +1,108 @@
+"""A comment becomes a pull request."""
+
+import json
+
+from tests.e2e.lab import FIX, Repo, bash
+
+PLAN = {"name": "plan", "input": {"steps": [{"text": "Add the comma", "done": False}]}}
+
+
+def test_a_comment_becomes_a_pull_request(repo: Repo) -> None:
+    issue = repo.ask(
+        {"thinking": "Look first.", "tools": [PLAN, {"name": "read", "input": {"path": "greet.py"}}]},
+        {"text": "Now the change.", "tools": [FIX, bash("python3 -m unittest -q")]},
+        {"text": "Greet with a comma\n\nThe greeting now has a comma and an exclamation mark."},
+    )
+    comment = repo.finished(issue)
+
+    (pull,) = repo.pulls()
+    assert not pull["draft"]
+    assert pull["base"] == "main"
+    assert pull["title"] == "Greet with a comma"
+    assert pull["head"] == f"backspace/{issue}-greet-politely"
+    assert f"Fixes #{issue}" in pull["body"]
+    assert "python3 -m unittest -q" in pull["body"]
+    assert "exit 0" in pull["body"]
+    assert repo.file("greet.py", pull["head"]) == 'def greet(name):\n    return f"Hello, {name}!"\n'
+    assert f"#{pull['number']}" in comment
+    assert "✅" in comment
+    assert repo.branches()["main"] == repo.base
+    assert sorted(set(repo.reactions(issue))) == ["eyes", "rocket"]
+
+
+def test_the_commit_is_the_apps_and_names_the_asker(repo: Repo) -> None:
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    repo.finished(issue)
+    made = [r for r in repo.requests() if r["method"] == "POST" and r["path"].endswith("/git/commits")]
+    assert len(made) == 1
+    body = made[0]["body"]
+    assert "author" not in body
+    assert "Co-authored-by: alice <" in body["message"]
+
+
+def test_what_was_checked_is_what_was_published(repo: Repo) -> None:
+    """Named by the same tree SHA in the comment, and in the repository."""
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    comment = repo.finished(issue)
+    (made,) = [r for r in repo.requests() if r["method"] == "POST" and r["path"].endswith("/git/trees")]
+    assert made["reply"]["sha"][:7] in comment
+
+
+def test_the_label_starts_it_too(repo: Repo) -> None:
+    repo.script({"tools": [FIX]}, {"text": "Greet with a comma"})
+    issue = repo.issue()
+    repo.label(issue, "alice")
+    repo.finished(issue)
+    assert len(repo.pulls()) == 1
+    first = json.dumps(repo.asked()[0]["body"]["messages"][0])
+    assert "Resolve this issue." in first
+
+
+def test_the_status_comment_is_there_within_a_second(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("sleep 2")]}, {"text": "Nothing to do."})
+    repo.finished(issue)
+    (comment,) = repo.ours(issue)
+    asked = next(c for c in repo.issue_state(issue)["comments"] if c["author"] == "alice")
+    assert _seconds(comment["bodies"][0]["at"]) - _seconds(asked["bodies"][0]["at"]) <= 1.5
+
+
+def test_one_comment_edited_never_posted_again(repo: Repo) -> None:
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    repo.finished(issue)
+    posted = [r for r in repo.requests() if r["method"] == "POST" and r["path"].endswith(f"/issues/{issue}/comments")]
+    assert len(posted) == 1
+
+
+def test_tokens_are_for_one_repository_and_one_stage_and_revoked(repo: Repo) -> None:
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    repo.finished(issue)
+    tokens = repo.state()["tokens"]
+    assert {tuple(t["repository_ids"]) for t in tokens} == {(repo.id,)}
+    asked_for = [{k: v for k, v in t["permissions"].items() if k != "metadata"} for t in tokens]
+    assert {json.dumps(p, sort_keys=True) for p in asked_for} == {
+        "{}",
+        '{"issues": "write"}',
+        '{"contents": "read"}',
+        '{"contents": "write", "pull_requests": "write"}',
+    }
+    assert [t["permissions"] for t in tokens if not t["revoked"]] == []
+
+
+def test_the_sandbox_is_gone_when_the_run_is_over(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("pwd > /tmp/marker-of-this-run; sleep 0.1")]}, {"text": "Nothing to do."})
+    repo.finished(issue)
+    assert not [p for s in repo.server.sandboxes() for p in s.rglob("marker-of-this-run")]
+
+
+def test_no_change_no_pull_request(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("ls")]}, {"text": "It is right as it is: the tests expect no comma."})
+    comment = repo.finished(issue)
+    assert repo.pulls() == []
+    assert list(repo.branches()) == ["main"]
+    assert "It is right as it is" in comment
+
+
+def _seconds(moment: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(moment).timestamp()
