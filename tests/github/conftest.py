@@ -21,6 +21,9 @@ from app.core.task import Repository
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.tokens import CHECK
+from tests.github.world import simulator, world
+
+__all__ = ["simulator", "world"]
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(

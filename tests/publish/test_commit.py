@@ -11,8 +11,10 @@ from inline_snapshot import snapshot
 from app.core.errors import Transient
 from app.core.task import Request
 from app.github.errors import Refused
+from app.github.tokens import PUBLISH
 from app.publish.commit import Commit, TreeMismatch, message, publish_tree, quiet
-from tests.publish.conftest import Work, World, asked
+from tests.github.world import World
+from tests.publish.conftest import Work, asked
 
 BRANCH = "backspace/12-validate-post-bodies"
 
@@ -20,7 +22,7 @@ BRANCH = "backspace/12-validate-post-bodies"
 async def publish(world: World, work: Work, request: Request, **changed: Any) -> Commit:
     changes, contents, tree = work.changes()
     given_ = {"expected_tree": tree, "changes": changes, "contents": contents, "base_sha": work.base} | changed
-    return await publish_tree(world.github, branch_base=BRANCH, request=request, summary="Done.", **given_)
+    return await publish_tree(world.github(PUBLISH), branch_base=BRANCH, request=request, summary="Done.", **given_)
 
 
 def edit(work: Work) -> None:
@@ -106,8 +108,10 @@ async def test_a_name_that_is_taken_is_left_alone(world: World, work: Work, requ
 async def test_a_branch_that_people_went_on_with_is_not_moved(world: World, work: Work, request_: Request) -> None:
     edit(work)
     first = await publish(world, work, request_)
-    theirs = await world.github.create_commit("theirs", (await world.github.commit(world.head)).tree, first.sha)
-    await world.github._write("PATCH", f"/git/refs/heads/{BRANCH}", {"sha": theirs}, again=True)
+    theirs = await world.github(PUBLISH).create_commit(
+        "theirs", (await world.github(PUBLISH).commit(world.head)).tree, first.sha
+    )
+    await world.github(PUBLISH)._write("PATCH", f"/git/refs/heads/{BRANCH}", {"sha": theirs}, again=True)
     again = await publish(world, work, request_)
     assert again.branch == f"{BRANCH}-2"
     assert (await world.state())["branches"][BRANCH] == theirs
