@@ -1,0 +1,50 @@
+"""`python -m tests.mutants [NAME…]`: switch off each gate in a copy of the tree, and run the test that must notice.
+
+Exits non-zero where a mutant survives, and where an edit no longer fits the source.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutants.gates import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 300
+
+
+def survives(mutant: Mutant) -> str | None:
+    """Why the mutant counts as a failure of ours, or None where a test noticed it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "tree"
+        skip = shutil.ignore_patterns(".git", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis", ".venv")
+        shutil.copytree(ROOT, copy, ignore=skip)
+        source = copy / mutant.file
+        text = source.read_text()
+        if text.count(mutant.old) != 1:
+            return f"{mutant.file} holds {mutant.old!r} {text.count(mutant.old)} times"
+        source.write_text(text.replace(mutant.old, mutant.new))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *mutant.tests]
+        env = os.environ | {"PYTHONPATH": str(copy)}
+        run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
+    if run.returncode == 1:
+        return None
+    return f"no test failed:\n{run.stdout[-800:]}" if run.returncode == 0 else f"pytest ended with {run.returncode}:\n{run.stdout[-800:]}"
+
+
+def main() -> int:
+    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.name in sys.argv[1:]]
+    problems = 0
+    for mutant in chosen:
+        problem = survives(mutant)
+        problems += problem is not None
+        print(f"{'SURVIVED' if problem else 'killed'}  {mutant.name}{f': {problem}' if problem else ''}", flush=True)
+    print(f"{len(chosen) - problems} of {len(chosen)} mutants were killed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
