@@ -64,10 +64,25 @@ def test_a_version_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest
         prepare(project, wheels=tmp_path / "wheels", dest=tmp_path / "repo")
 
 
+def test_a_registry_that_cannot_be_reached_is_said(
+    unused_tcp_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{unused_tcp_port}/")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(UserError, match="registry can't be reached"):
+        prepare(find("pyflakes==3.3.1"), wheels=tmp_path / "wheels", dest=tmp_path / "repo")
+
+
 def test_an_archive_becomes_a_repository_without_what_packing_added(tmp_path: Path) -> None:
     archive = _archive(tmp_path, {"p-1/p.py": b"", "p-1/PKG-INFO": b"", "p-1/p.egg-info/SOURCES.txt": b""})
     unpack(archive, tmp_path / "repo")
-    assert [path.name for path in (tmp_path / "repo").rglob("*")] == ["p.py"]
+    assert sorted(path.name for path in (tmp_path / "repo").rglob("*")) == [".gitignore", "p.py"]
+    assert "__pycache__/" in (tmp_path / "repo/.gitignore").read_text()
+
+
+def test_the_ignored_paths_of_the_project_stay(tmp_path: Path) -> None:
+    unpack(_archive(tmp_path, {"p-1/.gitignore": b"*.log\n"}), tmp_path / "repo")
+    assert (tmp_path / "repo/.gitignore").read_text() == "*.log\n"
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "p-1/../../outside"])

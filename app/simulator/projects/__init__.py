@@ -1,7 +1,7 @@
 """Projects to show the work on: our own small one, and releases of known projects just before a fix.
 
 Each folder holds `project.json` (what it is), `issue.json` (what is asked), `script.json` (what the scripted model replies) and
-`project/`: the whole project for our own; else the few files laid over its source distribution, the checks among them.
+`project/`: the whole project for our own; else what is laid over its source distribution: which checks there are.
 """
 
 import json
@@ -71,7 +71,7 @@ def unscripted(spec: str, prompt: str) -> Project:
     return Project(
         name=name,
         version=version,
-        issue_title=prompt.splitlines()[0][:100] if prompt.strip() else "",
+        issue_title=prompt.partition("\n")[0][:100],
         issue_body=prompt,
         comment=f"/backspace {prompt}",
         source=f"{name}=={version}",
@@ -93,7 +93,7 @@ def _scripted() -> list[Project]:
 
 def _read(folder: Path) -> Project:
     project, issue, script = (
-        json.loads((folder / f"{part}.json").read_text()) for part in ("project", "issue", "script")
+        json.loads((folder / f"{part}.json").read_text(encoding="utf-8")) for part in ("project", "issue", "script")
     )
     return Project(
         **project,

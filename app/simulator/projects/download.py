@@ -11,6 +11,7 @@ from app.core.errors import UserError
 from app.simulator.projects import Project
 
 _SECONDS = 300
+_GITIGNORE = "__pycache__/\n*.egg-info/\nbuild/\n"
 
 
 def prepare(project: Project, *, wheels: Path, dest: Path) -> None:
@@ -41,8 +42,11 @@ def source_distribution(requirement: str, into: Path) -> Path:
 
 
 def unpack(archive: Path, dest: Path) -> None:
-    """The archive's one folder becomes `dest`, without what packing added to it. Raises UserError for another kind of archive."""
-    with TemporaryDirectory(dir=dest.parent) as scratch:
+    """The archive's one folder becomes `dest`: without what packing added, and with the ignored paths that packing leaves out.
+
+    Raises UserError for another kind of archive, and for one that reaches outside its folder.
+    """
+    with TemporaryDirectory() as scratch:
         try:
             with tarfile.open(archive) as tar:
                 tar.extractall(scratch, filter="data")
@@ -51,6 +55,8 @@ def unpack(archive: Path, dest: Path) -> None:
             raise UserError(f"{archive.name} is no source distribution that can be unpacked: {e}") from None
         for packed in (top / "PKG-INFO", *top.glob("*.egg-info")):
             shutil.rmtree(packed) if packed.is_dir() else packed.unlink(missing_ok=True)
+        if not (top / ".gitignore").exists():
+            (top / ".gitignore").write_text(_GITIGNORE)
         shutil.copytree(top, dest, symlinks=True, dirs_exist_ok=True)
 
 
@@ -63,6 +69,8 @@ def _pip_download(into: Path, *options: str) -> None:
         raise UserError(f"The package registry took longer than {_SECONDS} s; try again.") from None
     if "No module named pip" in done.stderr:
         raise UserError("pip is missing in this environment; `python -m ensurepip` installs it.")
+    if done.returncode and "Retrying (" in done.stderr:
+        raise UserError("The package registry can't be reached; without a network, run the demo without --project.")
     if done.returncode:
         said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         raise UserError(f"pip could not download it: {said[-1] if said else done.stderr.strip()[-300:]}")
