@@ -137,7 +137,7 @@ def why_stop(spent: Spent, limits: Limits) -> str | None:
     if spent.turns >= limits.turns:
         return f"The limit of {limits.turns} turns for this task is reached ({used})."
     if spent.tokens >= limits.tokens:
-        return f"The limit of {limits.tokens:,} tokens for this task is reached ({spent.tokens:,} used; {used})."
+        return f"The limit of {limits.tokens:,} tokens for this task is reached ({used})."
     return None
 
 

@@ -20,12 +20,15 @@ from app.agent.budget import tokens_at_most
 from app.agent.reply import Cut, Reply, Turn, TurnUsage
 from app.core.errors import Transient, UserError
 
+__all__ = ["Claude", "Turn", "TurnLost"]
+
 AGAIN = 4
 """A turn is asked again at most this often."""
 LONGEST_WAIT = 60.0
 """Seconds; a server that wants more time (Retry-After) gets it from the caller."""
 FASTEST = 500
 """Tokens a second: no model writes faster, so a reply that was cut has no more than this."""
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
 MARK = {"type": "ephemeral"}
 Body = dict[str, Any]
 STATUS = {
@@ -119,7 +122,8 @@ class Claude:
             # Refused as a whole: nothing was written, nothing is billed.
             raise self._verdict(e.status_code, e.api_message or e.message) or _Again.of(e) from None
         except BaseException as e:
-            tries.discarded += _at_most(reply, body, time.monotonic() - began)
+            if not isinstance(e.__cause__, NEVER_SENT):
+                tries.discarded += _at_most(reply, body, time.monotonic() - began)
             if isinstance(e, _StreamError):
                 raise self._verdict(e.status, str(e)) or _Again(str(e)) from None
             if isinstance(e, Cut | anthropic.APIConnectionError | httpx2.HTTPError):

@@ -93,7 +93,7 @@ class Reply:
             case "content_block_stop":
                 self._close(self._open.pop(event["index"]))
             case "message_delta":
-                self.stop_reason = event["delta"]["stop_reason"] or self.stop_reason
+                self.stop_reason = "" + (event["delta"]["stop_reason"] or "")
                 self._count(event["usage"])
             case "message_stop":
                 self._over = True
@@ -121,7 +121,7 @@ class Reply:
         )
 
     def _count(self, usage: dict[str, Any]) -> None:
-        self._usage |= {name: count for name, count in usage.items() if count is not None}
+        self._usage |= {name: count for name, count in usage.items() if isinstance(count, int)}
 
     def _close(self, block: "_Block") -> None:
         whole, good = block.close()
