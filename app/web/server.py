@@ -1,0 +1,65 @@
+"""The HTTP edge: routes, errors as JSON, limits, one log line a request."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from app.web.health import Health
+from app.web.webhook import DELIVERY, TASK, Webhook
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("app.web.access")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(webhook: Webhook, health: Health) -> web.Application:
+    """The routes. Serve it by `make_runner`, which sets the limits that an application cannot."""
+    app = web.Application(middlewares=[_errors_as_json])
+    app.router.add_post("/webhook", webhook.receive)
+    app.router.add_get("/healthz", health.show)
+    app.on_response_prepare.append(_without_version)
+    return app
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """A runner that never decompresses, so that a small body cannot become a large one before its signature is checked."""
+    return web.AppRunner(
+        app,
+        auto_decompress=False,
+        keepalive_timeout=75,
+        lingering_time=2,
+        access_log_class=AccessLog,
+        access_log=access_log,
+    )
+
+
+class AccessLog(AbstractAccessLogger):
+    """Method, path, status and milliseconds, with the delivery and the task where there are any. No query and no header of the client."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        about = {name: request[key] for name, key in (("delivery", DELIVERY), ("task", TASK)) if key in request}
+        words = "".join(f" {name}={value}" for name, value in about.items())
+        level = logging.DEBUG if request.path == "/healthz" and response.status == 200 else logging.INFO
+        path = request.rel_url.raw_path
+        access_log.log(
+            level, "%s %s %d %.0f ms%s", request.method, path, response.status, time * 1000, words, extra=about
+        )
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as e:
+        allow = {"Allow": e.headers["Allow"]} if "Allow" in e.headers else None
+        return web.json_response({"error": e.text}, status=e.status, headers=allow)
+    except Exception:
+        log.exception("a bug in a request")
+        return web.json_response({"error": "something went wrong; the server's log has the details"}, status=500)
+
+
+async def _without_version(request: web.Request, response: web.StreamResponse) -> None:
+    del response.headers["Server"]

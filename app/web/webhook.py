@@ -1,0 +1,129 @@
+"""POST /webhook: verify, decide, record, answer. GitHub gets its 2xx only when what was asked is on disk.
+
+Nothing unsigned is parsed or decompressed. The signature is checked here and not by gidgethub, which takes SHA-1, and crashes on a
+signature that is no ASCII, on a missing event header and on JSON nested deep.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from app.core.task import Control, Request
+from app.trigger.policy import BadPayload, decide
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 25 * 1024 * 1024
+"""Bytes; GitHub never sends more."""
+BODY_SECONDS = 10.0
+"""Time for the whole body; GitHub itself gives a delivery ten seconds."""
+PARSE_INLINE = 1024 * 1024
+"""Bytes; a longer body is parsed off the event loop."""
+
+DELIVERY = web.RequestKey("delivery", str)
+TASK = web.RequestKey("task", str)
+"""What the access log tells of a request."""
+
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,80}")
+
+Record = Callable[[Request | Control], Awaitable[None]]
+"""Returns when it is on disk, also where it was there before. Anything it raises is a 503."""
+
+
+class Webhook:
+    """`secrets`: any of them may have signed. `label`: the one that asks for work."""
+
+    def __init__(self, secrets: Sequence[str], label: str, record: Record, body_seconds: float = BODY_SECONDS) -> None:
+        if not secrets or not all(secrets):
+            raise ValueError("a webhook without a secret would take anybody's word")
+        self._keys = [secret.encode() for secret in secrets]
+        self._label = label
+        self._record = record
+        self._body_seconds = body_seconds
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """202 once recorded, 204 where nothing is asked, 503 where it could not be recorded, else a 4xx that says why."""
+        body = await self._signed_body(request)
+        event, delivery = _names(request)
+        request[DELIVERY] = delivery
+        _check_type(request)
+        payload = await _parsed(body)
+        try:
+            asked = decide(event, payload, delivery, label=self._label)
+        except BadPayload as e:
+            raise web.HTTPBadRequest(text=str(e)) from None
+        if asked is None:
+            return web.Response(status=204)
+        request[TASK] = asked.key
+        try:
+            await self._record(asked)
+        except Exception:
+            log.exception("not recorded: %s", asked.key, extra={"task": asked.key, "delivery": delivery})
+            raise web.HTTPServiceUnavailable(text="not recorded; deliver it again") from None
+        return web.json_response({"task": asked.key}, status=202)
+
+    async def _signed_body(self, request: web.Request) -> bytes:
+        claimed = _SIGNATURE.fullmatch(request.headers.get("X-Hub-Signature-256", ""))
+        if not claimed:
+            raise web.HTTPUnauthorized(text="X-Hub-Signature-256 is missing or malformed")
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the body came too slowly") from None
+        except (web.RequestPayloadError, ConnectionError):
+            raise web.HTTPBadRequest(text="the body broke off") from None
+        digests = [hmac.new(key, body, hashlib.sha256).hexdigest() for key in self._keys]
+        if not any(hmac.compare_digest(digest, claimed[1]) for digest in digests):
+            raise web.HTTPUnauthorized(text="the signature does not match")
+        return body
+
+
+async def _read(request: web.Request) -> bytes:
+    body = bytearray()
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    return bytes(body)
+
+
+def _names(request: web.Request) -> tuple[str, str]:
+    event = request.headers.get("X-GitHub-Event", "")
+    delivery = request.headers.get("X-GitHub-Delivery", "")
+    if not event or not _DELIVERY_ID.fullmatch(delivery):
+        raise web.HTTPBadRequest(text="X-GitHub-Event or X-GitHub-Delivery is missing or malformed")
+    return event, delivery
+
+
+def _check_type(request: web.Request) -> None:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="set the webhook's content type to application/json")
+    if "Content-Encoding" in request.headers:
+        raise web.HTTPUnsupportedMediaType(text="no Content-Encoding is taken")
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise web.HTTPBadRequest(text="the charset must be utf-8")
+
+
+async def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        payload = _loads(body) if len(body) <= PARSE_INLINE else await asyncio.to_thread(_loads, body)
+    except (ValueError, RecursionError):
+        raise web.HTTPBadRequest(text="the body is not JSON") from None
+    if not isinstance(payload, dict):
+        raise web.HTTPBadRequest(text="the body is not a JSON object")
+    return payload
+
+
+def _loads(body: bytes) -> Any:
+    return json.loads(body.decode("utf-8"))
