@@ -85,7 +85,7 @@ def quiet(line: str) -> str:
 
     GitHub and CI services read commit messages as they are, so there is nothing to escape with: what could act is taken away.
     """
-    shown = "".join(c for c in line if unicodedata.category(c)[0] != "C" or c == "\t")
+    shown = "".join(" " if c.isspace() else c for c in line if c.isspace() or unicodedata.category(c)[0] != "C")
     return _ISSUE.sub(r"\1 ", shown.translate(_DROPPED).replace("***", "").replace("://", ": "))
 
 

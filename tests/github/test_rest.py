@@ -197,3 +197,13 @@ async def test_a_permission_is_one_of_six(fake: Fake, github: GitHub, reply: dic
 async def test_nobody_may_do_nothing(fake: Fake, github: GitHub) -> None:
     fake.replies.append(Reply(404, {"message": "alice is not a user"}))
     assert (await github.permission("alice")).level == "none"
+
+
+async def test_every_write_takes_a_turn_of_the_installation(fake: Fake, github: GitHub) -> None:
+    """So that edits which newer ones replace anyway are left out before GitHub's limit is near."""
+    for _ in range(47):
+        await github.edit_comment(1, "must land")
+    assert await github.try_edit_comment(1, "may be left out")
+    assert not await github.try_edit_comment(1, "may be left out")
+    await github.react_to_comment(1, "eyes")
+    assert len(fake.asked()) == 49

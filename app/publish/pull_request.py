@@ -1,0 +1,124 @@
+"""The pull request: its words (pure), and opening it once."""
+
+from collections.abc import Sequence
+
+from app.core.errors import UserError
+from app.core.events import Check, LeftOutPath
+from app.core.task import Request
+from app.github.client import GitHub
+from app.github.errors import Conflict, Refused
+from app.github.facts import Pull
+from app.publish.comment import marker
+from app.publish.commit import subject
+from app.publish.text import cell, fenced, inline_code, plain, prose
+
+_TITLE = 256
+"""Characters that GitHub allows."""
+_MOST = 60_000
+_ROOM = (6000, 600)
+"""Characters for the longest of foreign texts: the first, or where escapes make the body too long with that, the second."""
+
+
+def title_and_body(
+    request: Request,
+    *,
+    summary: str,
+    why_draft: str,
+    checks: Sequence[Check],
+    left_out: Sequence[LeftOutPath],
+    touches_tests: bool,
+    tree: str,
+) -> tuple[str, str]:
+    """`summary`: the model's last words. `why_draft`: one sentence, "" where it is ready. `tree`: what was checked and published."""
+
+    def body(room: int) -> str:
+        parts = [
+            marker(request.key),
+            f"⚠️ **Draft:** {plain(why_draft, 500)}" if why_draft else "",
+            "### Why\n" + _why(request, room),
+            "### What\n" + _claim(summary, room),
+            "### How it was checked\n" + _checked(checks, tree, room),
+            _look_at(left_out, touches_tests, room),
+            f"Fixes #{request.thread}",
+        ]
+        return "\n\n".join(filter(None, parts))
+
+    return subject(request, _TITLE), next((b for b in map(body, _ROOM) if len(b) <= _MOST), body(_ROOM[-1]))
+
+
+def _why(request: Request, room: int) -> str:
+    asked = f"@{request.actor.login} [asked for it]({request.url})"
+    if request.comment_id is None:
+        return f"{asked} by a label."
+    return f"{asked}:\n\n" + "\n".join(
+        f"> {line}".rstrip() for line in prose(request.instruction, room // 6).split("\n")
+    )
+
+
+def _claim(summary: str, room: int) -> str:
+    if not summary.strip():
+        return "The model left no summary."
+    return f"In the model's words, which nothing has checked:\n\n{prose(summary, room)}"
+
+
+def _checked(checks: Sequence[Check], tree: str, room: int) -> str:
+    published = inline_code(tree[:7])
+    if not checks:
+        return f"Nothing was run: no check is known for this repository. The published tree is {published}."
+    if all(check.exit_code is None for check in checks):
+        head = f"Nothing could be run. The published tree is {published}."
+    else:
+        head = f"By the server, on exactly the tree that is published here ({published})."
+    rows = "\n".join(f"| {cell(inline_code(check.command))} | {_result(check)} |" for check in checks)
+    outputs = [_output(check, room // 2) for check in checks if check.exit_code]
+    return "\n\n".join([head, f"| check | result |\n|---|---|\n{rows}", *outputs])
+
+
+def _result(check: Check) -> str:
+    if check.exit_code is None:
+        return f"not run: {cell(plain(check.output))}"
+    return f"exit {check.exit_code} · {check.seconds:.0f} s"
+
+
+def _output(check: Check, room: int) -> str:
+    """Folded. The summary is HTML, in which nothing of Markdown's would be escaped, so the command stands below it."""
+    block = fenced(check.output, limit=room, tail=True)
+    return f"<details><summary>Last lines of a failed check</summary>\n\n{inline_code(check.command)}\n\n{block}\n\n</details>"
+
+
+def _look_at(left_out: Sequence[LeftOutPath], touches_tests: bool, room: int) -> str:
+    shown = room // 120
+    points = [f"- Not part of this: {inline_code(path.path)} ({plain(path.reason)})" for path in left_out[:shown]]
+    if len(left_out) > shown:
+        points.append(f"- and {len(left_out) - shown} paths more, left out too")
+    if touches_tests:
+        points.insert(0, "- Tests, or what configures them, are changed here, so a check that passes proves less.")
+    return "### Look at closely\n" + "\n".join(points) if points else ""
+
+
+async def open_pull(github: GitHub, *, title: str, body: str, head: str, base: str, draft: bool) -> Pull:
+    """The pull request of this branch: found, in whatever state people have brought it to, else opened.
+
+    Raises UserError where GitHub does not take it; the branch stays.
+    """
+    found = await github.pull_for(head)
+    if found:
+        return found
+    try:
+        return await github.create_pull(title=title, body=body, head=head, base=base, draft=draft)
+    except Conflict as e:
+        if draft and "draft pull requests are not supported" in str(e).lower():
+            return await open_pull(github, title=title, body=body, head=head, base=base, draft=False)
+        return await _adopt(github, head, base, e)
+    except Refused as e:
+        raise UserError(f"The pull request could not be opened: {e} The work is on the branch {head}.") from e
+
+
+async def _adopt(github: GitHub, head: str, base: str, reason: Conflict) -> Pull:
+    """The one that exists since a moment ago, from a try whose reply was lost; else why there is none."""
+    found = await github.pull_for(head)
+    if found:
+        return found
+    if "no commits between" in str(reason).lower():
+        raise UserError(f"There is nothing to review: {base} holds all that is on the branch {head}.") from reason
+    raise UserError(f"GitHub did not take the pull request ({reason}). The work is on the branch {head}.") from reason
