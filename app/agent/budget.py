@@ -129,7 +129,7 @@ def charge_lost(spent: Spent, model: str, usage: TurnUsage, requests: int) -> Sp
 
 def why_stop(spent: Spent, limits: Limits) -> str | None:
     """The limit that is reached, as one sentence for people; None where work may go on."""
-    used = f"${spent.usd:.2f}, {spent.turns} turns, {spent.minutes:.0f} minutes"
+    used = f"${spent.usd:.2f}, {spent.turns} turn{'s' * (spent.turns != 1)}, {spent.minutes:.0f} min"
     if spent.usd >= limits.usd:
         return f"The limit of ${limits.usd:.2f} for this task is reached ({used})."
     if spent.minutes >= limits.minutes:
@@ -163,5 +163,5 @@ def max_tokens(spent: Spent, limits: Limits, model: str, prompt_tokens: int) -> 
 
 
 def tokens_at_most(text: str) -> int:
-    """Upper estimate of the tokens of a text: half of its UTF-8 bytes (code has three bytes a token, or more)."""
+    """High estimate of the tokens of a text: half of its UTF-8 bytes. Prose and code have three to five bytes a token."""
     return len(text.encode("utf-8", "surrogatepass")) // 2 + 1

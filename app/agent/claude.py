@@ -9,7 +9,8 @@ import json
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import anthropic
@@ -115,8 +116,11 @@ class Claude:
         reply, began = Reply(), time.monotonic()
         tries.requests += 1
         try:
-            async for event in self._events(body):
-                reply.feed(event)
+            async with aclosing(self._events(body)) as events:
+                async for event in events:
+                    reply.feed(event)
+                    if reply.over:
+                        break
             reply.check()
         except anthropic.APIStatusError as e:
             # Refused as a whole: nothing was written, nothing is billed.
@@ -132,12 +136,12 @@ class Claude:
         return Turn(
             content=reply.content,
             stop_reason=reply.stop_reason,
-            usage=reply.usage or TurnUsage(),
+            usage=reply.usage or _at_most(reply, body, time.monotonic() - began),
             requests=tries.requests,
             discarded=tries.discarded,
         )
 
-    async def _events(self, body: Body) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, body: Body) -> AsyncGenerator[dict[str, Any], None]:
         async with self._client.messages.with_streaming_response.create(**body, stream=True) as response:
             async for sse in AsyncStream.raw_events(response.http_response):
                 try:
@@ -159,15 +163,13 @@ class Claude:
         match status:
             case 401 | 403:
                 return UserError("The model's key was refused (ANTHROPIC_API_KEY): tell your operator.")
-            case 402:
+            case 400 | 402 if status == 402 or "credit balance" in message:
                 return UserError("The model's account has no credit left: tell your operator.")
             case 404:
                 return UserError(
                     f"BACKSPACE_MODEL is {self.model}, which was not found ({message}): tell your operator."
                 )
-            case 413:
-                return UserError("The work grew too long for the model: ask again for a smaller part of it.")
-            case 400 if TOO_LONG.search(message):
+            case 400 | 413 if status == 413 or TOO_LONG.search(message):
                 return UserError("The work grew too long for the model: ask again for a smaller part of it.")
             case 408 | 409 | 429:
                 return None

@@ -72,7 +72,7 @@ class Reply:
         self.stop_reason = ""
         self._open: dict[int, _Block] = {}
         self._usage: dict[str, Any] = {}
-        self._over = False
+        self.over = False
         self._bad_input = False
 
     def feed(self, event: dict[str, Any]) -> None:
@@ -96,11 +96,11 @@ class Reply:
                 self.stop_reason = "" + (event["delta"]["stop_reason"] or "")
                 self._count(event["usage"])
             case "message_stop":
-                self._over = True
+                self.over = True
 
     def check(self) -> None:
         """Raises Cut unless the reply is whole."""
-        if not (self._over and self.stop_reason) or self._open:
+        if not (self.over and self.stop_reason) or self._open:
             raise Cut("the stream ended before the reply did")
         if self.stop_reason == "tool_use":
             if self._bad_input:

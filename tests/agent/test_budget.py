@@ -82,20 +82,20 @@ def test_discarded_requests_count_like_accepted_ones() -> None:
     [
         (Spent(usd=1.99, minutes=29, turns=59, tokens=3_999_999), None),
         (
-            Spent(usd=2.004, minutes=7, turns=12),
-            snapshot("The limit of $2.00 for this task is reached ($2.00, 12 turns, 7 minutes)."),
+            Spent(usd=2.004, minutes=7, turns=1),
+            snapshot("The limit of $2.00 for this task is reached ($2.00, 1 turn, 7 min)."),
         ),
         (
             Spent(usd=0.5, minutes=30, turns=12),
-            snapshot("The limit of 30 minutes for this task is reached ($0.50, 12 turns, 30 minutes)."),
+            snapshot("The limit of 30 minutes for this task is reached ($0.50, 12 turns, 30 min)."),
         ),
         (
             Spent(usd=0.5, minutes=7, turns=60),
-            snapshot("The limit of 60 turns for this task is reached ($0.50, 60 turns, 7 minutes)."),
+            snapshot("The limit of 60 turns for this task is reached ($0.50, 60 turns, 7 min)."),
         ),
         (
             Spent(usd=0.5, minutes=7, turns=12, tokens=4_000_000),
-            snapshot("The limit of 4,000,000 tokens for this task is reached ($0.50, 12 turns, 7 minutes)."),
+            snapshot("The limit of 4,000,000 tokens for this task is reached ($0.50, 12 turns, 7 min)."),
         ),
     ],
 )

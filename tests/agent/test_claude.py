@@ -253,6 +253,12 @@ async def test_a_conversation_that_is_too_long_is_said(llmock: LLMock, shaky: Cl
         await ask(shaky)
 
 
+async def test_credit_that_is_used_up_is_said(llmock: LLMock, shaky: Claude) -> None:
+    llmock.fail(400, message="Your credit balance is too low to access the API.")
+    with pytest.raises(UserError, match="no credit left"):
+        await ask(shaky)
+
+
 @pytest.mark.parametrize("fault", ["truncate", "disconnect", "corrupt", "stall"])
 async def test_no_fault_of_a_stream_passes_for_a_reply(llmock: LLMock, shaky: Claude, fault: str) -> None:
     llmock.call_tool("bash", {"command": "ls -la /"}, times=None)
