@@ -6,7 +6,6 @@ Prices are the list prices of https://platform.claude.com/docs/en/about-claude/p
 import re
 from dataclasses import dataclass
 
-from app.agent.reply import Turn, TurnUsage
 from app.core.task import Words
 
 MILLION = 1_000_000
@@ -14,6 +13,33 @@ SMALLEST_TURN = 1_024
 """Output tokens; a turn that may write less than this gets nothing done."""
 LARGEST_TURN = 32_000
 """Output tokens; enough to think and to write a long file."""
+
+
+class TurnUsage(Words):
+    """Tokens of one or more requests, each counted once."""
+
+    input: int = 0
+    """Neither read from the cache nor written to it."""
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    """Thinking included."""
+
+    def __add__(self, other: "TurnUsage") -> "TurnUsage":
+        return TurnUsage(
+            input=self.input + other.input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+        )
+
+    @property
+    def prompt(self) -> int:
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.output
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,16 @@ class Spent(Words):
     usd: float = 0.0
     minutes: float = 0.0
 
+    def plus(self, model: str, usage: TurnUsage, *, requests: int, turns: int = 0) -> "Spent":
+        """After an accepted reply (`turns=1`), or after requests that came to none."""
+        used = {
+            "turns": self.turns + turns,
+            "requests": self.requests + requests,
+            "tokens": self.tokens + usage.tokens,
+            "usd": self.usd + cost(model, usage),
+        }
+        return self.model_copy(update=used)
+
 
 class Limits(Words):
     """What a task may use."""
@@ -108,23 +144,6 @@ class Limits(Words):
     minutes: float
     turns: int
     tokens: int
-
-
-def charge(spent: Spent, model: str, turn: Turn) -> Spent:
-    """After an accepted turn, with the requests that were discarded for it."""
-    kept = spent.model_copy(update={"turns": spent.turns + 1})
-    kept = charge_lost(kept, model, turn.discarded, turn.requests - 1)
-    return charge_lost(kept, model, turn.usage, 1)
-
-
-def charge_lost(spent: Spent, model: str, usage: TurnUsage, requests: int) -> Spent:
-    """After requests that came to no turn."""
-    used = {
-        "requests": spent.requests + requests,
-        "tokens": spent.tokens + usage.tokens,
-        "usd": spent.usd + cost(model, usage),
-    }
-    return spent.model_copy(update=used)
 
 
 def why_stop(spent: Spent, limits: Limits) -> str | None:

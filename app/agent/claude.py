@@ -17,11 +17,9 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
-from app.agent.budget import tokens_at_most
-from app.agent.reply import Cut, Reply, Turn, TurnUsage
+from app.agent.budget import TurnUsage, tokens_at_most
+from app.agent.reply import Cut, Reply, Turn
 from app.core.errors import Transient, UserError
-
-__all__ = ["Claude", "Turn", "TurnLost"]
 
 AGAIN = 4
 """A turn is asked again at most this often."""
@@ -83,12 +81,12 @@ class Claude:
         system: str,
         tools: list[dict[str, Any]],
         messages: list[dict[str, Any]],
-        max_tokens: Callable[[TurnUsage], int],
+        room: Callable[[TurnUsage], int],
         seconds: float,
     ) -> Turn:
         """Ask for the next reply, again where it is cut. Cancelling it closes the stream.
 
-        `max_tokens` says how many output tokens the next request may write, given what this turn has lost so far; 0: none is sent.
+        `room` says how many output tokens the next request may write, given what this turn has lost so far; 0: none is sent.
         So a turn that is cut again and again costs no more than one that is not. `seconds` bounds all requests together.
         Raises UserError (key, credit, model or length), and TurnLost where time, tries or tokens are over.
         """
@@ -96,17 +94,17 @@ class Claude:
         tries = _Tries()
         try:
             async with asyncio.timeout(seconds):
-                return await self._until_whole(body, max_tokens, tries)
+                return await self._until_whole(body, room, tries)
         except TimeoutError:
             raise tries.lost(f"The model did not finish its reply within {seconds:.0f} seconds.") from None
 
-    async def _until_whole(self, body: Body, max_tokens: Callable[[TurnUsage], int], tries: "_Tries") -> Turn:
+    async def _until_whole(self, body: Body, room: Callable[[TurnUsage], int], tries: "_Tries") -> Turn:
         while True:
-            room = max_tokens(tries.discarded)
-            if room <= 0:
+            max_tokens = room(tries.discarded)
+            if max_tokens <= 0:
                 raise tries.lost("There is too little left of the limits to ask the model again.")
             try:
-                return await self._once(body | {"max_tokens": room}, tries)
+                return await self._once(body | {"max_tokens": max_tokens}, tries)
             except _Again as e:
                 if tries.requests > AGAIN or (e.retry_after or 0) > LONGEST_WAIT:
                     raise tries.lost(f"The model gave no whole reply ({e}).", e.retry_after) from None

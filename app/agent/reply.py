@@ -7,6 +7,7 @@ only when the stream said that it is over and why.
 import json
 from typing import Any
 
+from app.agent.budget import TurnUsage
 from app.core.task import Words
 
 PARTS = {
@@ -20,33 +21,6 @@ PARTS = {
 
 class Cut(ValueError):
     """What the stream said is no whole reply."""
-
-
-class TurnUsage(Words):
-    """Tokens of one or more requests, each counted once."""
-
-    input: int = 0
-    """Neither read from the cache nor written to it."""
-    cache_read: int = 0
-    cache_write: int = 0
-    output: int = 0
-    """Thinking included."""
-
-    def __add__(self, other: "TurnUsage") -> "TurnUsage":
-        return TurnUsage(
-            input=self.input + other.input,
-            cache_read=self.cache_read + other.cache_read,
-            cache_write=self.cache_write + other.cache_write,
-            output=self.output + other.output,
-        )
-
-    @property
-    def prompt(self) -> int:
-        return self.input + self.cache_read + self.cache_write
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt + self.output
 
 
 class Turn(Words):

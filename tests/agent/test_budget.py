@@ -12,8 +12,7 @@ from app.agent.budget import (
     SMALLEST_TURN,
     Limits,
     Spent,
-    charge,
-    charge_lost,
+    TurnUsage,
     cost,
     max_tokens,
     price_note,
@@ -21,17 +20,12 @@ from app.agent.budget import (
     too_little_left,
     why_stop,
 )
-from app.agent.reply import Turn, TurnUsage
 
 SONNET = "claude-sonnet-5-5"
 LIMITS = Limits(usd=2, minutes=30, turns=60, tokens=4_000_000)
 models = st.sampled_from([*PRICES, "claude-unheard-of-9"])
 counts = st.integers(0, 300_000)
 usages = st.builds(TurnUsage, input=counts, cache_read=counts, cache_write=counts, output=st.integers(0, 40_000))
-
-
-def turn(usage: TurnUsage, discarded: TurnUsage = TurnUsage(), requests: int = 1) -> Turn:  # noqa: B008
-    return Turn(content=[], stop_reason="end_turn", usage=usage, requests=requests, discarded=discarded)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +64,10 @@ def test_requests_counted_together_never_cost_less_than_one_by_one(model: str, o
 
 
 def test_discarded_requests_count_like_accepted_ones() -> None:
-    spent = charge(Spent(minutes=3), SONNET, turn(TurnUsage(input=10, output=5), TurnUsage(input=10, output=100), 3))
+    spent = Spent(minutes=3).plus(SONNET, TurnUsage(input=10, output=100), requests=2)
+    spent = spent.plus(SONNET, TurnUsage(input=10, output=5), requests=1, turns=1)
     assert (spent.turns, spent.requests, spent.tokens, spent.minutes) == (1, 3, 125, 3)
     assert spent.usd == pytest.approx((20 * 2 + 105 * 10) / 1_000_000)
-    assert charge_lost(spent, SONNET, TurnUsage(output=5), 2).requests == 5
     assert Spent.model_validate_json(spent.model_dump_json()) == spent
 
 
@@ -138,7 +132,7 @@ def test_a_turn_within_its_bound_stays_within_the_limits(
         usage = TurnUsage(
             input=plain, cache_read=read, cache_write=prompt - plain - read, output=data.draw(st.integers(0, room))
         )
-        after = charge(spent, model, turn(usage))
+        after = spent.plus(model, usage, requests=1, turns=1)
         assert after.usd <= LIMITS.usd + 1e-9
         assert after.tokens <= LIMITS.tokens
 
@@ -152,7 +146,7 @@ def test_no_conversation_exceeds_its_limits(model: str, asked: list[tuple[int, f
         if why_stop(spent, LIMITS) or not room:
             break
         usage = TurnUsage(cache_write=prompt, output=int(room * part))
-        spent = charge(spent, model, turn(usage)) if accepted else charge_lost(spent, model, usage, 1)
+        spent = spent.plus(model, usage, requests=1, turns=int(accepted))
     assert spent.usd <= LIMITS.usd + 1e-9
     assert spent.tokens <= LIMITS.tokens
     assert spent.turns <= LIMITS.turns

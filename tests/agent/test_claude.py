@@ -9,8 +9,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from llmock.pytest_plugin import LLMock
 
-from app.agent.claude import AGAIN, Claude, Turn, TurnLost
-from app.agent.reply import TurnUsage
+from app.agent.budget import TurnUsage
+from app.agent.claude import AGAIN, Claude, TurnLost
+from app.agent.reply import Turn
 from app.core.errors import Transient, UserError
 from app.simulator.model import make_model
 
@@ -65,7 +66,7 @@ async def requests(model: Client) -> list[Json]:
 
 async def ask(claude: Claude, messages: list[Json] | None = None, seconds: float = 10, most: int = 4000) -> Turn:
     said = messages or [{"role": "user", "content": "work on o/r"}]
-    return await claude.turn(system=SYSTEM, tools=TOOLS, messages=said, max_tokens=lambda lost: most, seconds=seconds)
+    return await claude.turn(system=SYSTEM, tools=TOOLS, messages=said, room=lambda lost: most, seconds=seconds)
 
 
 def answered(messages: list[Json], turn: Turn, output: str = "a.py") -> list[Json]:
@@ -153,7 +154,7 @@ async def test_what_was_lost_decides_how_much_is_asked_for_next(model: Client, c
 
     with pytest.raises(TurnLost, match="too little left"):
         await claude.turn(
-            system=SYSTEM, tools=TOOLS, messages=[{"role": "user", "content": "o/r"}], max_tokens=room, seconds=10
+            system=SYSTEM, tools=TOOLS, messages=[{"role": "user", "content": "o/r"}], room=room, seconds=10
         )
     assert [r["body"]["max_tokens"] for r in await requests(model)] == [4000, 2000]
     assert seen[0].tokens < seen[1].tokens < seen[2].tokens

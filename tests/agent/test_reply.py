@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agent.reply import Cut, Reply, TurnUsage
+from app.agent.budget import TurnUsage
+from app.agent.reply import Cut, Reply
 
 Event = dict[str, Any]
 START: Event = {"type": "message_start", "message": {"usage": {"input_tokens": 7, "cache_read_input_tokens": None}}}
