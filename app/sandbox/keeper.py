@@ -77,8 +77,9 @@ class Copy:
 class Family:
     """The command and everything it started. As subreaper we inherit what it leaves behind, so nothing gets out of sight."""
 
-    def __init__(self, leader: int) -> None:
-        self.leader = leader
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process  # kept, or its end would collect the exit status before we do
+        self.leader = process.pid
         self.status: int | None = None
 
     def reap(self) -> bool:
@@ -158,20 +159,17 @@ def watch(request: dict[str, Any], family: Family, copies: list[Copy], wake: int
                     selector.unregister(key.fileobj)
 
 
-def spawn(request: dict[str, Any], stdin: bytes) -> tuple[int, int, int]:
-    """Process id and the reading ends of stdout and stderr. Raises OSError."""
+def spawn(request: dict[str, Any], stdin: bytes) -> "subprocess.Popen[bytes]":
+    """Raises OSError, or ValueError for what can't be an argument at all."""
     source = os.open("stdin", os.O_RDWR | os.O_CREAT, 0o600)
     os.unlink("stdin")
     with open(source, "r+b") as file:
         file.write(stdin)
         file.seek(0)
-        process = subprocess.Popen(
+        return subprocess.Popen(
             request["argv"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=request["env"],
             cwd=request["cwd"], start_new_session=True, preexec_fn=limit,
         )  # fmt: skip
-    assert process.stdout
-    assert process.stderr
-    return process.pid, os.dup(process.stdout.fileno()), os.dup(process.stderr.fileno())
 
 
 def keep(request: dict[str, Any], stdin: bytes) -> dict[str, Any]:
@@ -183,11 +181,14 @@ def keep(request: dict[str, Any], stdin: bytes) -> dict[str, Any]:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     began = time.monotonic()
     try:
-        pid, stdout, stderr = spawn(request, stdin)
-    except OSError as error:
+        process = spawn(request, stdin)
+    except (OSError, ValueError) as error:
         return not_started(request, error)
-    family = Family(pid)
-    copies = [Copy(stdout, request["stdout"], request["cap"]), Copy(stderr, request["stderr"], request["cap"])]
+    assert process.stdout
+    assert process.stderr
+    family = Family(process)
+    sources = {"stdout": process.stdout.fileno(), "stderr": process.stderr.fileno()}
+    copies = [Copy(source, request[stream], request["cap"]) for stream, source in sources.items()]
     ended = watch(request, family, copies, wake)
     family.end()
     status = family.status if ended == "exited" else None
@@ -200,9 +201,10 @@ def keep(request: dict[str, Any], stdin: bytes) -> dict[str, Any]:
     }
 
 
-def not_started(request: dict[str, Any], error: OSError) -> dict[str, Any]:
+def not_started(request: dict[str, Any], error: OSError | ValueError) -> dict[str, Any]:
     """What a shell would say: 127 for a command that is not there, 126 for one that can't be run."""
-    said = f"{request['name']}: {error.strerror}\n".encode()
+    reason = error.strerror if isinstance(error, OSError) else error
+    said = f"{request['name']}: {reason}\n".encode(errors="replace")
     for path, text in ((request["stdout"], b""), (request["stderr"], said)):
         with open(path, "wb") as file:
             file.write(text)

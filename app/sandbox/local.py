@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from app.core.errors import UserError
 from app.sandbox import bubblewrap
@@ -49,7 +50,7 @@ class LocalSandbox:
             if isinstance(found, Result):
                 return found
             if found == "absent":
-                await asyncio.to_thread(self._calls.start, call, self._command(call))
+                await whole(asyncio.to_thread(self._calls.start, call, self._command(call)))
             else:
                 await asyncio.sleep(pause)
                 pause = min(0.05, pause * 1.3)
@@ -161,6 +162,16 @@ class LocalSandboxes:
         """One that is being removed counts: whoever looks for orphans finishes it with another `kill`."""
         found = self.root.glob("[a-z0-9]*/sandbox.json")
         return {path.parent.name: json.loads(path.read_bytes())["run"] for path in found}
+
+
+async def whole(work: Coroutine[Any, Any, None]) -> None:
+    """Await it to its end even when cancelled in between: a call is started, and can be stopped, or it is not."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def folder_name(run_id: str) -> str:

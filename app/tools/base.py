@@ -1,0 +1,62 @@
+"""The tools the model has, in a fixed order, and how the calls of one turn are run."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from app.sandbox.base import Sandbox
+from app.tools.bash import Bash
+from app.tools.edit import Edit
+from app.tools.plan import MakePlan
+from app.tools.read import Read
+from app.tools.search import Search
+from app.tools.tool import Tool, ToolResult, failure, short, tail
+from app.tools.write import Write
+
+__all__ = ["TOOLS", "Tool", "ToolResult", "briefs", "definitions", "run_calls", "tail"]
+
+AT_ONCE = 8
+TOOLS: tuple[Tool[Any], ...] = (MakePlan(), Read(), Search(), Edit(), Write(), Bash())
+NAMED = {tool.name: tool for tool in TOOLS}
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The tools as the Messages API wants them; always the same bytes, as a cached prefix must be."""
+    return [tool.definition for tool in TOOLS]
+
+
+def briefs(calls: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """One short line for each call, for people."""
+    return tuple(
+        NAMED[call["name"]].brief(call["input"]) if call["name"] in NAMED else short(call["name"], 80) for call in calls
+    )
+
+
+async def run_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Mapping[str, Any]]) -> list[ToolResult]:
+    """Run the calls of one turn, the one at `index` under the key `<prefix>/<index>`; results in the calls' order.
+
+    Neighbours that only read run together, the others alone and in order. Raises SandboxGone and Transient.
+    """
+    results: list[ToolResult] = []
+    for together in groups(calls):
+        running = (_run(sandbox, f"{prefix}/{index}", calls[index]) for index in together)
+        results += await asyncio.gather(*running)
+    return results
+
+
+def groups(calls: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
+    """Which calls run at the same time, as indexes."""
+    for reads, run in groupby(range(len(calls)), lambda index: _reads_only(calls[index])):
+        indexes, size = list(run), AT_ONCE if reads else 1
+        yield from (indexes[at : at + size] for at in range(0, len(indexes), size))
+
+
+def _reads_only(call: Mapping[str, Any]) -> bool:
+    return call["name"] in NAMED and NAMED[call["name"]].reads_only
+
+
+async def _run(sandbox: Sandbox, key: str, call: Mapping[str, Any]) -> ToolResult:
+    if call["name"] not in NAMED:
+        return failure(f"There is no tool named {short(call['name'], 80)}. There are: {', '.join(NAMED)}.")
+    return await NAMED[call["name"]].run(sandbox, key, call["input"])

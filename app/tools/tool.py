@@ -1,0 +1,157 @@
+"""What a tool is: words for the model, a model of its input, and what it does in the sandbox."""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.core.events import Event, Status
+from app.sandbox.base import Call, Result, Sandbox, Stream
+from app.tools import hands
+
+FILE_SECONDS = 60.0
+MAX_SHOWN = 8_000
+"""Characters of any one text in an event."""
+
+INTERRUPTED = "interrupted, effect unknown: look at what is there before you do it again"
+HANDS = Path(hands.__file__).read_text()
+# Colours, cursor movements, titles and links of terminals, then whatever else is no text.
+ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
+)
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+Input = TypeVar("Input", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """`content` is for the model, `events` are for people."""
+
+    content: str
+    is_error: bool
+    events: tuple[Event, ...]
+
+
+class Failed(Exception):
+    """The call can't be done; the message tells the model what to do instead."""
+
+
+class Tool(ABC, Generic[Input]):
+    """A tool; its words are in the `.md` of its name beside it."""
+
+    name: ClassVar[str]
+    reads_only: ClassVar[bool]
+    takes: type[Input]
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """As the Messages API wants it."""
+        words = Path(__file__).with_name(f"{self.name}.md").read_text().strip()
+        return {"name": self.name, "description": words, "input_schema": plain(self.takes.model_json_schema())}
+
+    def brief(self, given: Any) -> str:
+        """One line for people, at most 80 characters."""
+        try:
+            subject = self.subject(self.takes.model_validate(given))
+        except ValidationError:
+            subject = ""
+        words = " ".join(f"{self.name} {subject}".split())
+        return words if len(words) <= 80 else words[:79] + "…"
+
+    async def run(self, sandbox: Sandbox, key: str, given: Any) -> ToolResult:
+        """Do it, once under this key. What can't be done is a result; raises SandboxGone and Transient alone."""
+        try:
+            return await self.act(sandbox, key, self.takes.model_validate(given))
+        except ValidationError as error:
+            return failure(f"{self.name}: {wrong(error)} Send {self._example()}.")
+        except Failed as error:
+            return failure(str(error), f"{self.brief(given)}: {str(error).splitlines()[0]}")
+
+    def _example(self) -> str:
+        fields = self.takes.model_fields.items()
+        return "{" + ", ".join(f'"{name}": …' for name, field in fields if field.is_required()) + "}"
+
+    @abstractmethod
+    def subject(self, given: Input) -> str:
+        """What the call is about, in few words."""
+
+    @abstractmethod
+    async def act(self, sandbox: Sandbox, key: str, given: Input) -> ToolResult: ...
+
+
+async def by_hand(sandbox: Sandbox, key: str, do: str, request: dict[str, Any]) -> dict[str, Any]:
+    """One request to the hands in the sandbox. Raises Failed."""
+    stdin = json.dumps({**request, "do": do, "root": sandbox.repo}).encode()
+    argv = ("python3", "-I", "-S", "-c", HANDS)
+    result = await sandbox.run(Call(key, argv, FILE_SECONDS, stdin=stdin, keep=8 << 20))
+    match result.ended:
+        case "exited" if result.exit_code == 0 and result.stdout.whole:
+            reply: dict[str, Any] = json.loads(result.stdout.head)
+        case "exited":
+            said = clean(result.stderr.head).strip().splitlines()[-1:]
+            raise Failed(f"{do} did not work in the sandbox: {''.join(said)} Try it with bash.")
+        case "deadline":
+            raise Failed(f"No end after {FILE_SECONDS:.0f} s. Ask for less.")
+        case "stopped":
+            raise Failed("Stopped.")
+        case "interrupted":
+            raise Failed(INTERRUPTED[0].upper() + INTERRUPTED[1:] + ".")
+    if "error" in reply:
+        raise Failed(legible(reply["error"]))
+    return {name: legible(value) for name, value in reply.items() if isinstance(value, str)}
+
+
+def failure(words: str, shown: str | None = None) -> ToolResult:
+    return ToolResult(words, True, (Status(message=short(shown or words, 300)),))
+
+
+def wrong(error: ValidationError) -> str:
+    """What is wrong with an input, without repeating it."""
+    found = (f"`{'.'.join(str(part) for part in e['loc']) or 'input'}`: {e['msg'].lower()}" for e in error.errors()[:5])
+    return "; ".join(found) + "."
+
+
+def clean(output: bytes) -> str:
+    """What a terminal would have shown as text."""
+    text = ESCAPES.sub("", output.decode(errors="replace"))
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return CONTROLS.sub("", "\n".join(lines))
+
+
+def legible(text: str) -> str:
+    """Text that can be sent: bytes that were no UTF-8 are written as `\\udcff`."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def short(text: str, limit: int = MAX_SHOWN) -> str:
+    """The text, or as much of its head and tail as fits."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]}\n…\n{text[len(text) - half :]}"
+
+
+def shown(stream: Stream) -> str:
+    """A stream for the model: all of it, or head and tail, and where the whole is."""
+    if stream.whole:
+        return clean(stream.head)
+    left_out = stream.size - len(stream.head) - len(stream.tail)
+    return f"{clean(stream.head)}\n… {left_out:,} bytes left out; the whole is in {stream.path} …\n{clean(stream.tail)}"
+
+
+def tail(result: Result, limit: int) -> str:
+    """The end of what a command printed on stdout, at most `limit` characters."""
+    text = shown(result.stdout).strip()
+    return text if len(text) <= limit else "…" + text[-(limit - 1) :]
+
+
+def plain(schema: Any) -> Any:
+    """A JSON schema without the titles that pydantic makes of names."""
+    if isinstance(schema, dict):
+        return {k: plain(v) for k, v in schema.items() if not (k == "title" and isinstance(v, str))}
+    return [plain(item) for item in schema] if isinstance(schema, list) else schema

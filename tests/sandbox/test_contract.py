@@ -1,0 +1,208 @@
+"""What everything above the sandbox counts on, whichever sandbox it is."""
+
+import asyncio
+import hashlib
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.sandbox.base import Call, Sandbox, Sandboxes, SandboxGone
+from tests.sandbox.conftest import Shell
+
+
+async def test_streams_and_exit_code_come_back(shell: Shell) -> None:
+    result = await shell("echo out; echo err >&2; exit 3")
+    assert (result.ended, result.exit_code) == ("exited", 3)
+    assert (result.stdout.head, result.stderr.head) == (b"out\n", b"err\n")
+    assert result.stdout.whole
+    assert result.stdout.tail == b""
+
+
+async def test_a_signal_is_128_and_its_number(shell: Shell) -> None:
+    assert (await shell("kill -TERM $$")).exit_code == 143
+
+
+async def test_a_command_that_is_not_there_is_no_error_of_ours(sandbox: Sandbox) -> None:
+    result = await sandbox.run(Call("missing", ("no-such-command",), 10))
+    assert result.ended == "exited"
+    assert result.exit_code != 0
+    assert b"no-such-command" in result.stderr.head
+
+
+async def test_stdin_of_any_size_and_kind_arrives(sandbox: Sandbox) -> None:
+    data = bytes(range(256)) * 20_000
+    result = await sandbox.run(Call("in", ("sha256sum",), 20, stdin=data))
+    assert result.stdout.head.split()[0].decode() == hashlib.sha256(data).hexdigest()
+
+
+async def test_without_stdin_a_command_that_reads_ends(shell: Shell) -> None:
+    assert (await shell("cat; read x; echo done", seconds=5)).stdout.head == b"done\n"
+
+
+async def test_environment_and_directory(sandbox: Sandbox) -> None:
+    call = Call("env", ("sh", "-c", 'pwd; echo "$GREETING"; cd; pwd'), 10, env={"GREETING": "a b\n'c'"})
+    assert (await sandbox.run(call)).stdout.head.decode() == f"{sandbox.repo}\na b\n'c'\n{sandbox.home}\n"
+    assert (await sandbox.run(Call("cwd", ("pwd",), 10, cwd="/"))).stdout.head == b"/\n"
+    assert b"GREETING" not in (await sandbox.run(Call("env2", ("env",), 10))).stdout.head
+
+
+async def test_files_stay_between_commands(shell: Shell) -> None:
+    await shell("echo kept > file; echo also > ~/above; echo too > $TMPDIR/there")
+    assert (await shell("cat file ~/above $TMPDIR/there")).stdout.head == b"kept\nalso\ntoo\n"
+
+
+async def test_python_and_git_are_there(shell: Shell) -> None:
+    result = await shell(
+        "python -c 'import ssl, sqlite3; print(1)'; python3 -m venv --without-pip v; v/bin/python -c 'print(2)'; git --version"
+    )
+    assert result.stdout.head.startswith(b"1\n2\ngit version")
+
+
+async def test_the_deadline_ends_everything(shell: Shell) -> None:
+    tree = "(while :; do echo x >> beat; sleep 0.02; done) & setsid sh -c 'while :; do echo x >> beat; sleep 0.02; done' & wait"
+    result = await shell(tree, seconds=0.5)
+    assert (result.ended, result.exit_code) == ("deadline", None)
+    await nothing_beats(shell)
+
+
+async def test_what_a_command_leaves_behind_ends_with_it(shell: Shell) -> None:
+    """A daemon that holds the output open neither hangs the call nor lives on."""
+    daemon = "setsid sh -c 'while :; do echo x >> beat; echo beat; sleep 0.02; done' & sleep 0.1; echo mine"
+    result = await shell(daemon, seconds=20)
+    assert result.ended == "exited"
+    assert result.seconds < 10
+    assert b"mine\n" in result.stdout.head
+    await nothing_beats(shell)
+
+
+async def nothing_beats(shell: Shell) -> None:
+    before, after = [(await shell("wc -c < beat; sleep 0.1")).stdout.head for _ in range(2)]
+    assert before == after
+
+
+async def test_long_output_is_head_and_tail_and_the_whole_in_a_file(sandbox: Sandbox, shell: Shell) -> None:
+    result = await sandbox.run(Call("long", ("bash", "-c", "seq 1500000; seq 3 >&2"), 60, keep=1000))
+    out = result.stdout
+    assert out.size > 10_000_000
+    assert out.head.startswith(b"1\n2\n")
+    assert out.tail.endswith(b"1499999\n1500000\n")
+    assert len(out.head) + len(out.tail) == 1000
+    assert not out.whole
+    assert result.stderr.head == b"1\n2\n3\n"
+    assert (await shell(f"wc -l < {out.path}")).stdout.head == b"1500000\n"
+
+
+async def test_output_without_end_is_bounded(shell: Shell) -> None:
+    result = await shell("yes", seconds=1)
+    assert result.ended == "deadline"
+    assert result.stdout.size > 64 << 20
+    assert result.stdout.tail.endswith(b"y\n")
+    assert int((await shell(f"stat -c %s {result.stdout.path}")).stdout.head) == 64 << 20
+
+
+async def test_the_end_of_output_beyond_the_file_is_kept(shell: Shell) -> None:
+    result = await shell("head -c 70000000 /dev/zero; echo the end")
+    assert result.stdout.size == 70_000_008
+    assert result.stdout.tail.endswith(b"\0the end\n")
+
+
+async def test_binary_output_is_untouched(shell: Shell) -> None:
+    result = await shell(r"printf '\x00\xff\r\n\x1b[0m'")
+    assert result.stdout.head == b"\x00\xff\r\n\x1b[0m"
+
+
+async def test_the_same_key_runs_once(shell: Shell) -> None:
+    first = await shell("echo x >> ran; wc -l < ran", key="work/3/0")
+    assert await shell("echo x >> ran; wc -l < ran", key="work/3/0") == first
+    assert (await shell("wc -l < ran")).stdout.head == b"1\n"
+
+
+async def test_the_same_key_at_the_same_time_runs_once(shell: Shell) -> None:
+    results = await asyncio.gather(*(shell("echo x >> ran; sleep 0.2; wc -l < ran", key="work/3/1") for _ in range(6)))
+    assert {result.stdout.head for result in results} == {b"1\n"}
+
+
+async def test_keys_that_look_alike_are_different(shell: Shell) -> None:
+    keys = ["a/b", "a.b", "a-b", "a_b", "ab", "A/b", "a/b/", "/a/b"]
+    outputs = [(await shell(f"echo {n}", key=key)).stdout.head for n, key in enumerate(keys)]
+    assert outputs == [b"%d\n" % n for n in range(len(keys))]
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "a b", "a\n", "é", "a\0", "x" * 201])
+async def test_other_keys_are_refused(sandbox: Sandbox, key: str) -> None:
+    with pytest.raises(ValueError, match="not a key"):
+        await sandbox.run(Call(key, ("true",), 5))
+
+
+async def test_commands_run_at_the_same_time(shell: Shell) -> None:
+    """Each waits for a file that another one makes."""
+    ring = [f"touch r{n}; until [ -e r{(n + 1) % 4} ]; do sleep 0.02; done" for n in range(4)]
+    assert {r.exit_code for r in await asyncio.gather(*(shell(command) for command in ring))} == {0}
+
+
+async def test_stop_ends_the_whole_tree(sandbox: Sandbox, shell: Shell) -> None:
+    command = "setsid sh -c 'while :; do echo x >> beat; sleep 0.02; done' & sleep 60"
+    running = asyncio.create_task(shell(command, seconds=60, key="long"))
+    while (await shell("test -e beat")).exit_code != 0:
+        pass
+    await sandbox.stop("long")
+    assert (await running).ended == "stopped"
+    await nothing_beats(shell)
+
+
+async def test_stop_of_what_is_over_or_unknown_does_nothing(sandbox: Sandbox, shell: Shell) -> None:
+    first = await shell("echo 1", key="over")
+    await sandbox.stop("over")
+    await sandbox.stop("unknown")
+    assert await shell("", key="over") == first
+    assert (await shell("echo 2", key="unknown")).stdout.head == b"2\n"
+
+
+async def test_cancelling_the_wait_leaves_the_command_running(shell: Shell) -> None:
+    waiting = asyncio.create_task(shell("sleep 0.3; echo x >> ran; echo end", key="slow"))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert (await shell("", key="slow")).stdout.head == b"end\n"
+    assert (await shell("wc -l < ran")).stdout.head == b"1\n"
+
+
+async def test_create_is_once_for_a_run(sandboxes: Sandboxes) -> None:
+    made = await asyncio.gather(*(sandboxes.create("c-1-2/1") for _ in range(5)))
+    other = await sandboxes.create("c-1-2/2")
+    assert len({sandbox.id for sandbox in made}) == 1
+    assert other.id != made[0].id
+    assert await sandboxes.runs() == {made[0].id: "c-1-2/1", other.id: "c-1-2/2"}
+    await asyncio.gather(made[0].kill(), other.kill())
+    assert await sandboxes.runs() == {}
+
+
+async def test_a_killed_sandbox_is_gone(sandboxes: Sandboxes) -> None:
+    sandbox = await sandboxes.create("c-1-2/1")
+    running = asyncio.create_task(sandbox.run(Call("long", ("sleep", "60"), 60)))
+    await sandbox.run(Call("deep", ("bash", "-c", "for i in $(seq 300); do mkdir d; cd d; done; chmod 000 ."), 20))
+    began = time.monotonic()
+    await sandbox.kill()
+    assert time.monotonic() - began < 20
+    with pytest.raises(SandboxGone):
+        await running
+    with pytest.raises(SandboxGone):
+        await sandbox.run(Call("more", ("true",), 5))
+    with pytest.raises(SandboxGone):
+        await sandboxes.connect(sandbox.id)
+    await sandbox.kill()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "no-such", "a/b"])
+async def test_connect_to_what_is_not_there(sandboxes: Sandboxes, name: str) -> None:
+    with pytest.raises(SandboxGone):
+        await sandboxes.connect(name)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=60))
+async def test_any_word_passes_as_one_argument(sandbox: Sandbox, word: str) -> None:
+    key = hashlib.sha256(word.encode()).hexdigest()
+    assert (await sandbox.run(Call(key, ("printf", "%s", word), 10))).stdout.head == word.encode()
