@@ -126,7 +126,7 @@ class Spent(Words):
     usd: float = 0.0
     minutes: float = 0.0
 
-    def plus(self, model: str, usage: TurnUsage, *, requests: int, turns: int = 0) -> "Spent":
+    def plus(self, model: str, usage: TurnUsage, *, requests: int = 0, turns: int = 0) -> "Spent":
         """After an accepted reply (`turns=1`), or after requests that came to none."""
         used = {
             "turns": self.turns + turns,
