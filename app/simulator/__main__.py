@@ -1,6 +1,6 @@
 """`python -m app.simulator [--port 0] [--data DIR]`: a GitHub and a model on this machine.
 
-It prints one line of JSON when it listens, {"url": …}, and logs to stderr from then on. SIGTERM and SIGINT end it.
+It prints one line of JSON when it listens, {"url": …}; then only what goes wrong is said, on stderr. SIGTERM and SIGINT end it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
 
 async def serve(app: web.Application, port: int) -> None:
     """Listen, say where, and serve until a signal ends it."""
-    runner = web.AppRunner(app, shutdown_timeout=SECONDS_TO_END)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SECONDS_TO_END)
     await runner.setup()
     await web.TCPSite(runner, HOST, port).start()
     app[WORLD].url = f"http://{HOST}:{runner.addresses[0][1]}"
@@ -47,7 +47,7 @@ async def serve(app: web.Application, port: int) -> None:
 def main(around: Callable[[web.Application], web.Application] = lambda app: app) -> None:
     """`around` may put something between the network and the application, as the tests do."""
     asked = arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     with tempfile.TemporaryDirectory(prefix="backspace-simulator-") as folder:
         app = make_app((asked.data or Path(folder)).resolve())
         asyncio.run(serve(around(app), asked.port))

@@ -59,13 +59,16 @@ async def files(request: web.Request) -> web.Response:
 
 
 async def file(request: web.Request) -> web.Response:
-    repository = _repository(request)
-    branch, path = request.match_info["branch"], request.match_info["path"]
-    sha = await git.resolve(repository.path, f"refs/heads/{branch}:{path}", "blob")
-    if sha is None:
-        raise web.HTTPNotFound(text="There is nothing here.")
-    content = (await git.read_blob(repository.path, sha))[:LONGEST_FILE].decode(errors="replace")
-    return _page("file.html", repository=repository, branch=branch, path=path, content=content)
+    """Where the branch ends and the path begins, only the branches can tell."""
+    repository, rest = _repository(request), request.match_info["rest"]
+    heads = await git.refs(repository.path, "refs/heads/")
+    for branch in (name.removeprefix("refs/heads/") for name in heads):
+        path = rest.removeprefix(branch + "/")
+        sha = await git.resolve(repository.path, f"refs/heads/{branch}:{path}", "blob") if path != rest else None
+        if sha:
+            content = (await git.read_blob(repository.path, sha))[:LONGEST_FILE].decode(errors="replace")
+            return _page("file.html", repository=repository, branch=branch, path=path, content=content)
+    raise web.HTTPNotFound(text="There is nothing here.")
 
 
 async def thread(request: web.Request) -> web.Response:
@@ -122,7 +125,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/", front)
     app.router.add_get(repository, files)
     app.router.add_get(repository + "/tree/{branch:.+}", files)
-    app.router.add_get(repository + "/blob/{branch:[^/]+}/{path:.+}", file)
+    app.router.add_get(repository + "/blob/{rest:.+}", file)
     app.router.add_get(repository + r"/{kind:issues|pull}/{number:\d+}", thread)
     app.router.add_get(repository + r"/pull/{number:\d+}.diff", raw_diff)
     app.router.add_get(repository + "/compare/{range:.+}", compare)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from app.simulator import control, pages, rest, smart_http
+from app.simulator import control, pages, smart_http
 from app.simulator.faults import Faults, faulty
 from app.simulator.journal import COUNTS, logged
 from app.simulator.keys import FAULTS, WEBHOOKS, WORLD
 from app.simulator.model import make_model
+from app.simulator.rest import routes
 from app.simulator.state import World
 from app.simulator.webhooks import Webhooks
 
@@ -25,7 +26,7 @@ def make_app(data: Path) -> web.Application:
     app.cleanup_ctx.append(_webhooks)
     app.on_shutdown.append(_let_go)
     control.add_routes(app)
-    rest.add_routes(app)
+    routes.add_routes(app)
     app.add_subapp("/anthropic", make_model())
     smart_http.add_routes(app)
     pages.add_routes(app)

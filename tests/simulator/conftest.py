@@ -1,6 +1,5 @@
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ SECRET = "a webhook secret of the tests"
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The simulator, as a process of its own, once for all tests."""
     command = [sys.executable, "-m", "tests.simulator_process", "--data", str(tmp_path_factory.mktemp("github"))]
-    with Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, env=dict(os.environ)) as process:
+    with Popen(command, cwd=ROOT, stdout=PIPE) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"]
         process.terminate()
@@ -52,8 +51,15 @@ class GitHub:
     installation: int = 0
     head: str = ""
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    violations_before: int = 0
     answers: list[int] = field(default_factory=list)
     """Statuses that the webhook gives, one by one; then 202."""
+
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until_received(self, count: int) -> None:
+        async with asyncio.timeout(5), self.arrived:
+            await self.arrived.wait_for(lambda: len(self.received) >= count)
 
     async def call(
         self, method: str, path: str, data: Any = None, token: str | None = None, headers: dict[str, str] | None = None
@@ -73,7 +79,8 @@ class GitHub:
 
     async def rest(self, method: str, path: str, data: Any = None, **more: Any) -> Reply:
         """A REST call about the repository, with every permission unless a token is given."""
-        more.setdefault("token", await self.token())
+        if "token" not in more:
+            more["token"] = await self.token()
         return await self.call(method, f"/api/v3/repos/{self.full_name}{path}", data, **more)
 
     def jwt(self, **claims: Any) -> str:
@@ -100,8 +107,9 @@ class GitHub:
         return await self.sim("POST", path, {"user": user, "body": body})
 
     async def violations(self) -> list[str]:
+        """Of this test."""
         every: list[str] = await self.sim("GET", "/violations")
-        return [line for line in every if self.full_name in line or "/repos/" not in line]
+        return every[self.violations_before :]
 
 
 @pytest.fixture
@@ -110,6 +118,7 @@ async def github(address: str, request: pytest.FixtureRequest) -> AsyncIterator[
     owner = f"team-{abs(hash(request.node.nodeid)) % 10**10}"
     async with aiohttp.ClientSession() as session:
         made = GitHub(address, session, 0, "", "", 0, owner)
+        made.violations_before = len(await made.violations())
         runner = await _listener(made)
         hook = f"http://127.0.0.1:{runner.addresses[0][1]}/webhook"
         app = await made.sim("POST", "/apps", {"webhook_url": hook, "webhook_secret": SECRET})
@@ -127,6 +136,8 @@ async def github(address: str, request: pytest.FixtureRequest) -> AsyncIterator[
 async def _listener(github: GitHub) -> web.AppRunner:
     async def webhook(request: web.Request) -> web.Response:
         github.received.append((dict(request.headers), await request.read()))
+        async with github.arrived:
+            github.arrived.notify_all()
         return web.Response(status=github.answers.pop(0) if github.answers else 202)
 
     app = web.Application()
@@ -135,10 +146,3 @@ async def _listener(github: GitHub) -> web.AppRunner:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner
-
-
-async def eventually(seen: Any) -> None:
-    """Wait until `seen()` is true."""
-    async with asyncio.timeout(5):
-        while not seen():
-            await asyncio.sleep(0.01)

@@ -5,7 +5,7 @@ import hmac
 import json
 
 from tests.github_contract import check_webhook
-from tests.simulator.conftest import SECRET, GitHub, eventually
+from tests.simulator.conftest import SECRET, GitHub
 
 
 async def test_a_comment_reaches_the_app_signed_and_complete(github: GitHub) -> None:
@@ -52,7 +52,7 @@ async def test_what_the_bot_writes_comes_back_to_it(github: GitHub) -> None:
     reply = await github.rest("POST", f"/issues/{number}/comments", {"body": "On it."})
     assert reply.status == 201
     assert reply.body["user"]["id"] == github.bot_id
-    await eventually(lambda: len(github.received) == 2)
+    await github.until_received(2)
     sender = json.loads(github.received[-1][1])["sender"]
     assert (sender["login"], sender["type"]) == (f"{github.slug}[bot]", "Bot")
     assert await github.violations() == []
@@ -130,7 +130,7 @@ async def test_a_delivery_that_failed_is_listed_and_can_be_made_again(github: Gi
     assert whole.body["request"]["payload"]["issue"]["number"] == number
     again = await github.call("POST", f"/api/v3/app/hook/deliveries/{one['id']}/attempts", token=github.jwt())
     assert again.status == 202
-    await eventually(lambda: len(github.received) == 2)
+    await github.until_received(2)
     assert github.received[0][1] == github.received[1][1]
     assert github.received[0][0]["X-GitHub-Delivery"] == github.received[1][0]["X-GitHub-Delivery"] == one["guid"]
     assert await github.violations() == []

@@ -76,7 +76,7 @@ async def _entry(repository: Repository, asked: Any) -> git.Entry:
         raise Problem(422, "Must supply either tree.sha or tree.content with tree.path and a valid tree.mode")
     if asked.get("type", MODES[mode]) != MODES[mode]:
         raise Problem(422, "tree.type does not fit tree.mode")
-    if path.startswith("/") or path.endswith("/") or "//" in path:
+    if any(part.lower() in ("", ".", "..", ".git") for part in path.split("/")):
         raise Problem(422, "tree.path contains a malformed path component")
     if content is not None:
         if not isinstance(content, str):
