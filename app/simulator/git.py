@@ -128,6 +128,14 @@ async def resolve(repo: Path, name: str, kind: str = "commit") -> str | None:
         return None
 
 
+async def at_path(repo: Path, revision: str, path: str) -> str | None:
+    """SHA of the file or folder at a path of a commit; None where there is none."""
+    try:
+        return (await git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{path}")).decode().strip()
+    except GitError:
+        return None
+
+
 async def kind_of(repo: Path, sha: str) -> str | None:
     try:
         return (await git(repo, "cat-file", "-t", sha)).decode().strip()

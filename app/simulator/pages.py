@@ -64,8 +64,8 @@ async def file(request: web.Request) -> web.Response:
     heads = await git.refs(repository.path, "refs/heads/")
     for branch in (name.removeprefix("refs/heads/") for name in heads):
         path = rest.removeprefix(branch + "/")
-        sha = await git.resolve(repository.path, f"refs/heads/{branch}:{path}", "blob") if path != rest else None
-        if sha:
+        sha = await git.at_path(repository.path, f"refs/heads/{branch}", path) if path != rest else None
+        if sha and await git.kind_of(repository.path, sha) == "blob":
             content = (await git.read_blob(repository.path, sha))[:LONGEST_FILE].decode(errors="replace")
             return _page("file.html", repository=repository, branch=branch, path=path, content=content)
     raise web.HTTPNotFound(text="There is nothing here.")

@@ -185,6 +185,19 @@ async def test_clone_and_push_are_what_the_token_permits(github: GitHub, tmp_pat
     assert "Authentication failed" in out
 
 
+async def test_a_branch_with_changed_workflows_needs_their_permission(github: GitHub, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    await git("clone", "-q", address(github), str(clone))
+    (clone / ".github/workflows").mkdir(parents=True)
+    (clone / ".github/workflows/ci.yml").write_text("on: push\n")
+    await git("add", "-A", cwd=clone)
+    await git("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "x", cwd=clone)
+    await git("push", "-q", address(github, await github.token()), "HEAD:refs/heads/by-hand", cwd=clone)
+    sha = (await github.state())["branches"]["by-hand"]
+    refused = await github.rest("POST", "/git/refs", {"ref": "refs/heads/again", "sha": sha})
+    assert (refused.status, refused.body["message"]) == (403, "Resource not accessible by integration")
+
+
 async def test_a_private_repository_is_not_shown_to_anybody(github: GitHub, tmp_path: Path) -> None:
     await github.sim("POST", "/repos", {"owner": github.owner, "name": "secret", "files": {"a": "a"}, "private": True})
     github.full_name = f"{github.owner}/secret"

@@ -88,7 +88,7 @@ async def _guard_workflows(request: web.Request, repository: Repository, sha: st
     if auth.permits(auth.token_of(request), "workflows:write"):
         return
     base = await git.merge_base(repository.path, f"refs/heads/{repository.default_branch}", sha)
-    before, after = [await git.resolve(repository.path, f"{it}:{WORKFLOWS}", "tree") for it in (base, sha)]
+    before, after = [await git.at_path(repository.path, it, WORKFLOWS) for it in (base, sha)]
     if before != after:
         raise Problem(403, "Resource not accessible by integration")
 
