@@ -144,7 +144,7 @@ class Claude:
             async for sse in AsyncStream.raw_events(response.http_response):
                 try:
                     event = json.loads(sse.data)
-                except ValueError:
+                except (ValueError, RecursionError):
                     raise Cut("an event is no JSON") from None
                 if sse.event == "error":
                     raise _StreamError(event)

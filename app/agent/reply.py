@@ -53,7 +53,7 @@ class Reply:
         """One event, whatever it is. Raises Cut where it is malformed; an event of an unknown type says nothing."""
         try:
             self._feed(event)
-        except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as e:
+        except (KeyError, TypeError, AttributeError, ValueError) as e:
             raise Cut(f"malformed event: {e!r}") from None
 
     def _feed(self, event: dict[str, Any]) -> None:
@@ -130,6 +130,6 @@ class _Block:
 def _input(text: str) -> tuple[dict[str, Any], bool]:
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, False
     return (value, True) if isinstance(value, dict) else ({}, False)

@@ -74,7 +74,7 @@ def test_a_tool_use_without_input_has_an_empty_one() -> None:
     assert read(START, *use(""), why("tool_use"), STOP).content[0]["input"] == {}
 
 
-@pytest.mark.parametrize("pieces", [('{"command": "rm -rf', ""), ("[1]",), ("null",)])
+@pytest.mark.parametrize("pieces", [('{"command": "rm -rf', ""), ("[1]",), ("null",), ('{"a":' * 5000,)])
 def test_a_tool_use_whose_input_is_broken_never_passes_for_one_without(pieces: tuple[str, ...]) -> None:
     with pytest.raises(Cut, match="no JSON object"):
         read(START, *use(*pieces), why("tool_use"), STOP)
