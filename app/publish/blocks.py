@@ -1,0 +1,45 @@
+"""Blocks of Markdown that stay whole whatever is in them, and how numbers are said."""
+
+from collections.abc import Sequence
+
+from app.core.events import Check
+from app.publish.text import cell, inline_code, plain
+
+_CHECKS = 10
+
+
+def table(head: tuple[str, str, str], rows: Sequence[tuple[str, str, str]]) -> str:
+    lines = [f"| {' | '.join(cell(part) for part in row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|---|---|---|", *lines[1:]]) if rows else ""
+
+
+def folded(title: str, markdown: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{markdown}\n\n</details>" if markdown else ""
+
+
+def check_table(checks: Sequence[Check]) -> str:
+    return table(("check", "", ""), [_check_row(check) for check in checks[:_CHECKS]])
+
+
+def _check_row(check: Check) -> tuple[str, str, str]:
+    if check.exit_code is None:
+        return inline_code(check.command), "not run", plain(check.output)
+    lines = [line for line in check.output.splitlines() if line.strip() and not line.startswith("[exit ")]
+    last = plain(lines[-1], 80) if lines else ""
+    return (
+        inline_code(check.command),
+        f"exit {check.exit_code}",
+        ", ".join(filter(None, [last, duration(check.seconds)])),
+    )
+
+
+def duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

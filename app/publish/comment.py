@@ -1,0 +1,223 @@
+"""The status comment: every word of it, as a pure function of what was recorded. Nothing ever reads it back."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from app.core.events import Check, Done, Entry, LeftOut
+from app.core.task import Outcome, Request
+from app.publish.blocks import check_table, count, duration, folded, table
+from app.publish.text import fenced, inline_code, link, plain, prose
+from app.publish.view import Row, View, view
+
+MAX = 60_000
+"""Characters of the comment; GitHub takes 65,536."""
+
+_STEPS, _CALLS, _ROWS, _FAILED, _PATHS = 15, 4, 8, 2, 10
+"""How many of each are shown."""
+_DIFF, _OUTPUT = 8_000, 2_000
+"""Characters of a diff and of a check's output."""
+
+_DOING = {
+    "read": "reading",
+    "search": "reading",
+    "edit": "editing",
+    "write": "editing",
+    "bash": "running commands",
+    "plan": "planning",
+}
+_STAGES = {
+    "prepare": "preparing",
+    "gate": "checking",
+    "verify": "checking",
+    "publish": "publishing",
+    "report": "finishing",
+}
+_ENDS = {"nothing": "➖ Nothing to change", "stopped": "🛑 Stopped", "failed": "❌ Failed"}
+_PLACES = {1: "next", 2: "second", 3: "third"}
+
+ASK = "`/backspace <prompt>` asks again."
+STOP = "`/backspace stop` stops it; what is done so far is kept."
+
+
+def marker(key: str) -> str:
+    """The hidden first line by which the comment of a task is found again."""
+    return f"<!-- backspace:{key} -->"
+
+
+def status(
+    task: Request, entries: Sequence[Entry], *, now: float, place: int, server_url: str, limits_usd: float
+) -> str:
+    """The comment as Markdown, at most MAX characters.
+
+    `entries`: all of the task, in their order. `now`: Unix seconds. `place`: in the queue, from 1; 0 where nothing is before it.
+    `server_url`: GitHub's pages, the only host that links lead to. `limits_usd`: dollars that the task may cost.
+    """
+    seen = view(entries)
+    asked = _asked(task, server_url)
+    if seen.done:
+        sections = _over(seen, seen.done, asked, server_url)
+    elif seen.stage == "queued":
+        sections = _waiting(asked, place)
+    else:
+        sections = _working(seen, asked, now)
+    if seen.began is not None:
+        sections.append(_spent(seen, now, limits_usd))
+    return _assembled([marker(task.key), *sections])
+
+
+def done_reaction(outcome: Outcome) -> Literal["rocket", "confused"]:
+    """The reaction to the command: a rocket for a pull request that is ready, and for nothing else."""
+    return "rocket" if outcome == "ready" else "confused"
+
+
+def _waiting(asked: str, place: int) -> list[str]:
+    if place == 0:
+        return [f"### ⏳ Starting\n{asked}"]
+    where = _PLACES.get(place, f"number {place}")
+    return [
+        f"### ⏳ Waiting: {where} in line\n{asked}",
+        "Starts when the work before it is over. `/backspace stop` takes it back.",
+    ]
+
+
+def _working(seen: View, asked: str, now: float) -> list[str]:
+    doing = _STAGES.get(seen.stage) or _activity(seen.calls)
+    return [
+        f"### ⚙️ Working: {doing}\n{asked}",
+        _plan(seen),
+        _running(seen, now) if seen.calls else plain(seen.note),
+        check_table(seen.checks),
+        folded("The last steps", _row_table(seen.rows[-_ROWS:])),
+    ]
+
+
+def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
+    url = done.pr_url or seen.pr_url or ""
+    return [
+        f"### {_end(seen, done, url, server_url)}\n{asked}",
+        plain(done.message or (seen.error if done.outcome == "failed" else ""), 500),
+        _proof(seen),
+        check_table(seen.checks),
+        *(folded("Its last lines", fenced(c.output, limit=_OUTPUT, tail=True)) for c in _failing(seen)[:_FAILED]),
+        _own_words(seen) if done.outcome == "nothing" else "",
+        _unpublished(seen) if not seen.published else "",
+        _left_out(seen.left_out) if seen.left_out else "",
+    ]
+
+
+def _end(seen: View, done: Done, url: str, server_url: str) -> str:
+    if done.outcome in _ENDS:
+        kept = f": the work so far is {link(f'#{seen.published.number}', url, server_url)}" if seen.published else ""
+        return _ENDS[done.outcome] + kept
+    sign = "😕 Draft" if done.outcome == "draft" else "✅" if seen.checked == "passed" else "🟡"
+    if not seen.published:
+        return f"{sign} {link('Pull request', url, server_url)}"
+    return f"{sign} {link(f'#{seen.published.number}', url, server_url)} {plain(seen.published.title, 256)}"
+
+
+def _proof(seen: View) -> str:
+    """How large the change is, and what was seen of its checks."""
+    if not seen.published or not seen.changed:
+        return ""
+    size = f"{count(seen.changed.files, 'file')}, +{seen.changed.added} −{seen.changed.removed}"
+    exactly = f"exactly what was published ({inline_code(seen.published.tree[:7])})"
+    match seen.checked:
+        case "passed":
+            proof = f"checks passed on {exactly}"
+        case "failed" if seen.published.tree == seen.changed.tree:
+            proof = f"{inline_code(_failing(seen)[0].command)} failed on {exactly}"
+        case "not run" if not seen.checks:
+            proof = "not checked: no check was run"
+        case "not run":
+            proof = "not checked in full: see what was not run"
+        case _:
+            proof = "not checked: what was published is not the tree that the checks saw"
+    tests = (
+        "\nIt touches tests or the settings of checks, so a green check proves less."
+        if seen.changed.touches_tests
+        else ""
+    )
+    return f"{size} · {proof}{tests}"
+
+
+def _own_words(seen: View) -> str:
+    """The model's claim, shown as one."""
+    words = prose(seen.said, 2_000)
+    return (
+        "The agent's own words, which nothing checked:\n\n"
+        + "\n".join(f"> {line}".rstrip() for line in words.split("\n"))
+        if words
+        else ""
+    )
+
+
+def _unpublished(seen: View) -> str:
+    return folded("The change, not published", fenced(seen.changed.diff, "diff", _DIFF)) if seen.changed else ""
+
+
+def _left_out(left: LeftOut) -> str:
+    lines = [
+        f"⚠️ {inline_code(path.path)} was changed and not published: {plain(path.reason)}"
+        for path in left.paths[:_PATHS]
+    ]
+    if len(left.paths) > _PATHS:
+        lines.append(f"⚠️ and {len(left.paths) - _PATHS} more")
+    fold = folded("What was left out", fenced(left.diff, "diff", _DIFF)) if left.diff else ""
+    return "\n".join(f"{line}  " for line in lines).rstrip() + (f"\n\n{fold}" if fold else "")
+
+
+def _plan(seen: View) -> str:
+    lines = [f"- [{'x' if step.done else ' '}] {plain(step.text, 120)}" for step in seen.plan[:_STEPS]]
+    return "\n".join([*lines, *([f"- and {len(seen.plan) - _STEPS} more"] if len(seen.plan) > _STEPS else [])])
+
+
+def _running(seen: View, now: float) -> str:
+    calls = [_call(call) for call in seen.calls[:_CALLS]]
+    more = f" and {len(seen.calls) - _CALLS} more" if len(seen.calls) > _CALLS else ""
+    return f"{', '.join(calls)}{more} · running for {duration(now - seen.calls_at)}"
+
+
+def _call(call: str) -> str:
+    verb, _, what = call.partition(" ")
+    return (
+        inline_code(what, 120)
+        if verb == "bash" and what.strip()
+        else f"{plain(verb, 20)} {inline_code(what, 120)}".strip()
+    )
+
+
+def _activity(calls: tuple[str, ...]) -> str:
+    verbs = [call.partition(" ")[0] for call in calls]
+    return next((_DOING[verb] for verb in verbs if verb in _DOING), "thinking")
+
+
+def _row_table(rows: Sequence[Row]) -> str:
+    return table(("", "", ""), [(row.verb, _what(row), plain(row.result, 80)) for row in rows])
+
+
+def _what(row: Row) -> str:
+    return plain(row.what, 120) if row.verb == "note" else inline_code(row.what, 120)
+
+
+def _failing(seen: View) -> list[Check]:
+    return [check for check in seen.checks if check.exit_code]
+
+
+def _asked(task: Request, server_url: str) -> str:
+    login = task.actor.login
+    asked = f"{link('asked', task.url, server_url)} by {link(plain(login), f'{server_url}/{login}', server_url)}"
+    return f"{plain(task.instruction.split(chr(10))[0], 120)} · {asked}"
+
+
+def _spent(seen: View, now: float, limit: float) -> str:
+    until = seen.last if seen.done and seen.last is not None else now
+    time = duration(until - (seen.began or until))
+    return f"{time} · {count(seen.turns, 'turn')} · ${seen.usd:.2f} of ${limit:.2f}\n{ASK if seen.done else STOP}"
+
+
+def _assembled(sections: list[str]) -> str:
+    """The sections that say something; where they are too long, the longest gives way whole, so that no block is torn."""
+    sections = [section for section in sections if section]
+    while len(text := "\n\n".join(sections)) > MAX:
+        sections[sections.index(max(sections, key=len))] = "(too long to show here)"
+    return text

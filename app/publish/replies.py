@@ -1,0 +1,36 @@
+"""The one-line answers to a command that starts no work."""
+
+from app.publish.text import inline_code, plain
+
+
+def refusal(login: str, level: str) -> str:
+    """To somebody who may not start work. `level`: the permission that the collaborator API named."""
+    access = "no access" if level in ("", "none") else f"{plain(level)} access"
+    return f"{inline_code(login)} has {access} here; starting Backspace takes write access."
+
+
+def help_text(label: str) -> str:
+    return (
+        "`/backspace <prompt>` on the first line of a comment asks for work on this issue; it becomes a pull request.\n"
+        f"The label {inline_code(label)} asks for the issue itself to be resolved. `/backspace stop` stops what runs here."
+    )
+
+
+def later_text(word: str) -> str:
+    return f"{inline_code('/backspace ' + word)} does not work yet. `/backspace <prompt>` asks for work, `/backspace stop` stops it."
+
+
+def pull_request_text() -> str:
+    return "Backspace does not work on pull requests yet: ask on an issue."
+
+
+def closed_text() -> str:
+    return "This issue is closed or locked. Open it, then ask again."
+
+
+def stopping_text() -> str:
+    return "Stopping; what was done so far is kept."
+
+
+def nothing_to_stop_text() -> str:
+    return "Nothing runs or waits here."

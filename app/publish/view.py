@@ -1,0 +1,133 @@
+"""What the recorded events of a task amount to so far: the status comment's data, before any words."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.core import events as e
+from app.core.task import Stage
+
+_LAST_LINE = re.compile(r"\[([^\[\]\n]{1,80})\]\s*\Z")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A step that is over: "bash", the command, "exit 0"."""
+
+    verb: str
+    what: str
+    result: str = ""
+
+
+@dataclass
+class View:
+    stage: Stage = "queued"
+    began: float | None = None
+    """When the first stage after the queue began."""
+    last: float | None = None
+    plan: tuple[e.PlanStep, ...] = ()
+    calls: tuple[str, ...] = ()
+    """What runs now."""
+    calls_at: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+    turns: int = 0
+    usd: float = 0.0
+    note: str = ""
+    """The stage's latest line for people."""
+    said: str = ""
+    """The model's latest words."""
+    changed: e.Changed | None = None
+    checks: list[e.Check] = field(default_factory=list)
+    """On the tree of `changed`."""
+    left_out: e.LeftOut | None = None
+    published: e.Published | None = None
+    pr_url: str | None = None
+    error: str = ""
+    done: e.Done | None = None
+
+    @property
+    def checked(self) -> Literal["passed", "failed", "not run", "another tree"]:
+        """What the server saw of the checks. `passed` only where every one ran and ended with 0, on the tree that is published."""
+        if any(check.exit_code for check in self.checks):
+            return "failed"
+        if not self.checks or any(check.exit_code is None for check in self.checks):
+            return "not run"
+        if not self.published or not self.changed or self.published.tree != self.changed.tree:
+            return "another tree"
+        return "passed"
+
+
+def view(entries: Sequence[e.Entry]) -> View:
+    """The entries, in the order of the log, as one view."""
+    seen = View()
+    for entry in entries:
+        _take(seen, entry.event, entry.at)
+        seen.last = entry.at
+    return seen
+
+
+def _take(seen: View, event: e.Event, at: float) -> None:
+    match event:
+        case e.StageBegan():
+            _begin(seen, event.stage, at)
+        case e.CallsBegan():
+            seen.calls, seen.calls_at = event.calls, at
+        case e.Plan():
+            seen.plan, seen.calls = event.steps, ()
+        case e.ToolRead() | e.ToolEdit() | e.ToolBash() | e.ToolSearch():
+            seen.rows.append(_row(event))
+            seen.calls = ()
+        case e.Status() if seen.stage == "work":
+            seen.rows.append(Row("note", event.message))
+            seen.calls = ()
+        case e.Status():
+            seen.note = event.message
+        case e.AIMessage():
+            seen.said = event.message
+        case e.Usage():
+            seen.turns, seen.usd = seen.turns + 1, event.usd
+        case e.Changed():
+            seen.changed, seen.checks = event, []
+        case e.Check():
+            seen.checks.append(event)
+        case e.LeftOut():
+            seen.left_out = event
+        case e.Published():
+            seen.published = event
+        case e.PRCreated():
+            seen.pr_url = event.pr_url
+        case e.Error():
+            seen.error = event.message
+        case e.Done():
+            seen.done, seen.pr_url = event, event.pr_url or seen.pr_url
+
+
+def _begin(seen: View, stage: Stage, at: float) -> None:
+    seen.stage, seen.calls, seen.note = stage, (), ""
+    if stage != "queued" and seen.began is None:
+        seen.began = at
+    if stage == "gate":  # each time anew: the model may have mended what a check found
+        seen.changed, seen.left_out, seen.checks = None, None, []
+
+
+def _row(event: e.ToolRead | e.ToolEdit | e.ToolBash | e.ToolSearch) -> Row:
+    match event:
+        case e.ToolRead():
+            return Row("read", event.filepath)
+        case e.ToolSearch():
+            return Row("search", event.pattern)
+        case e.ToolBash():
+            ended = _LAST_LINE.search(event.output)
+            return Row("bash", event.command, ended[1] if ended else "")
+        case e.ToolEdit():
+            return Row("edit", event.filepath, _lines_changed(event.old_str, event.new_str))
+
+
+def _lines_changed(old: str, new: str) -> str:
+    """ "+3 −1": lines, without those that both begin or both end with."""
+    a, b = old.splitlines(), new.splitlines()
+    for end in (0, -1):
+        while a and b and a[end] == b[end]:
+            del a[end], b[end]
+    return " ".join([f"+{len(b)}"] * bool(b) + [f"−{len(a)}"] * bool(a))

@@ -1,0 +1,145 @@
+"""Foreign text does nothing on a page, whatever it is, and can still be read."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.publish.text import cell, fenced, inline_code, link, plain, prose
+from tests.publish.markdown import alive, tokens
+
+MARKS = (
+    *"` `` ``` ~~~ \\ | * _ [ ] ( ) ! < > & @ # / - + 1. $x$ word @bob #1 gh-3 www.evil.example [a]: </details> <!-- --> &#64;bob".split(),
+    *(
+        "https://evil.example/?d=1",
+        "![x](https://evil.example/i)",
+        "fixes #2",
+        "<img src=x>",
+        "\u200b",
+        "\u2066",
+        "\U000e0041",
+        "\ufe0f",
+    ),
+)
+nasty = st.lists(
+    st.sampled_from(MARKS) | st.sampled_from([" ", "\n", "\t", "\r", "    ", "\n\n"]) | st.characters(),
+    max_size=14,
+).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Validate all bodies (3 in `api/routes.py`)", "Validate all bodies (3 in `api/routes.py`)"),
+        ("thanks @alice, and @acme/team.", "thanks `@alice`, and `@acme/team`."),
+        ("Fixes #12; closes acme/api#3", "Fixes `#12`; closes `acme/api#3`"),
+        ("see (https://evil.example/?d=SECRET).", "see (`https://evil.example/?d=SECRET`)."),
+        ("![x](https://evil.example/i.png)", r"`!\[x\](https://evil.example/i.png`)".replace("\\", "")),
+        ("a_b **c** <b>d</b> e|f", r"a\_b \*\*c\*\* &lt;b&gt;d&lt;/b&gt; e&#124;f"),
+        ("/approve", "&#47;approve"),
+        ("# head", r"\# head"),
+        ("- item", r"\- item"),
+        ("1. item", r"1\. item"),
+        ("two\nlines\r\nand\tmore", "two lines and more"),
+        ("@\u200bal\u2060ice", "`@alice`"),
+        ("a<b && c>d", "a&lt;b &amp;&amp; c&gt;d"),
+        ("مرحبا नमस्ते 👋", "مرحبا नमस्ते 👋"),
+        ("", ""),
+    ],
+)
+def test_plain_text(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@given(nasty)
+@example("`@x`@carol")
+@example("\\`@bob`")
+@example("www.a.b `")
+def test_plain_text_is_one_paragraph_in_which_nothing_lives(text: str) -> None:
+    shown = plain(text, 1000)
+    assert "\n" not in shown
+    assert alive(shown) == []
+    assert {token.type for token in tokens(shown)} <= {
+        "paragraph_open",
+        "paragraph_close",
+        "inline",
+        "text",
+        "text_special",
+        "code_inline",
+    }
+
+
+@given(nasty)
+def test_a_table_cell_stays_one_cell(text: str) -> None:
+    for part in (plain(text), inline_code(text)):
+        types = [token.type for token in tokens(f"| a | b |\n|---|---|\n| {cell(part)} | end |")]
+        assert types.count("td_open") == 2
+        assert types.count("tr_open") == 2
+
+
+@given(nasty)
+def test_prose_has_paragraphs_lists_and_code_and_nothing_else(text: str) -> None:
+    shown = prose(text)
+    assert alive(shown) == []
+    assert not any(
+        token.type in ("heading_open", "hr", "blockquote_open", "table_open", "image", "link_open")
+        for token in tokens(shown)
+    )
+
+
+def test_prose_keeps_what_a_summary_is_made_of() -> None:
+    text = "## What\n\n1. `a.py` reads @x\n* two\n\n```py\nx = 1\n```\nEnd."
+    assert prose(text) == "**What**\n\n1. `a.py` reads `@x`\n- two\n\n```\nx = 1\n```\n\nEnd."
+
+
+@given(nasty.filter(lambda s: s.split() != []))
+def test_inline_code_is_one_code_span(text: str) -> None:
+    shown = inline_code(text)
+    if shown:
+        assert [token.type for token in tokens(f"a {shown} b")][2:] == [
+            "text",
+            "code_inline",
+            "text",
+            "paragraph_close",
+        ]
+
+
+@given(nasty)
+def test_a_code_block_is_closed_by_its_own_fence_only(text: str) -> None:
+    shown = fenced(text, "diff")
+    assert [token.type for token in tokens(shown + "\n\nafter")] == [
+        "fence",
+        "paragraph_open",
+        "inline",
+        "text",
+        "paragraph_close",
+    ]
+    assert not any(line.lstrip().startswith("/") for line in shown.split("\n"))
+
+
+def test_hidden_characters_are_shown_in_code() -> None:
+    assert inline_code("a\u202eb\u200b") == "`a\\u202eb\\u200b`"
+
+
+def test_cut_text_says_so() -> None:
+    assert plain("x" * 300, 10) == "xxxxxxxxx…"
+    assert fenced("a" * 100 + "\nend", limit=5, tail=True) == "```\n…\na\nend\n```"
+    assert fenced("start" + "x" * 100, limit=5) == "```\nstart\n…\n```"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/",
+        "https://github.com.evil.example/",
+        "javascript:alert(1)",
+        "https://github.com/a>b",
+        "https://github.com/ a",
+        "",
+    ],
+)
+def test_a_link_leads_to_github_or_is_none(url: str) -> None:
+    assert link("words", url, "https://github.com") == "words"
+    assert (
+        link("words", "https://github.com/a/b/pull/1", "https://github.com")
+        == "[words](<https://github.com/a/b/pull/1>)"
+    )
