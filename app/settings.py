@@ -115,7 +115,7 @@ class Settings(BaseSettings):
 def load(env_file: Path | None = Path(".env")) -> Settings:
     """The settings of this process. Raises UserError, one line for each setting that is missing or malformed, never with its value."""
     try:
-        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
+        settings = Settings(_env_file=env_file)
         settings.private_key()
     except ValidationError as e:
         raise UserError(

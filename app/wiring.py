@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -17,12 +18,16 @@ from app.github.app import App
 from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.intake import Intake
+from app.runs.log import read
 from app.runs.pipeline import Pipeline
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
+from app.web import sse
+from app.web.health import Health
 from app.web.server import make_app, make_runner
+from app.web.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +68,23 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
             server_url=settings.github_server_url,
         )
         publishing = Publishing(engine=engine, app=app, sandboxes=sandboxes, comments=comments, redactor=redactor)
-        intake = Intake(engine, app, comments)
+        intake = Intake(engine, app, comments, settings.backspace_label)
         engine.register("intake", intake.request)
         engine.register("control", intake.control)
         engine.register("run", Pipeline(stages, publishing))
         await engine.start()
         following = asyncio.create_task(comments.follow())
-        runner = make_runner(
-            make_app(secrets=settings.webhook_secrets(), label=settings.backspace_label, record=intake.record)
-        )
-        listening(await _listen(runner, settings.host, settings.port))
+        ready = asyncio.Event()
+        webhook = Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
+        web_app = make_app(webhook, Health(ready.is_set))
+        if settings.loopback_only:
+            web_app.add_routes(sse.routes(partial(read, engine)))
+        runner = make_runner(web_app)
+        address = await _listen(runner, settings.host, settings.port)
+        ready.set()
+        listening(address)
         await _until_told_to_end()
+        ready.clear()
         await runner.cleanup()
         following.cancel()
     logging.shutdown()

@@ -192,13 +192,8 @@ class Agent:
             await _end_calls(sandbox, prefix, calls)
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
         shown = [event.model_dump() for result in results for event in result.events]
-        return self._redact.value(
-            {
-                "ended": None,
-                "results": [_result(call, result) for call, result in zip(calls, results, strict=True)],
-                "events": shown,
-            }
-        )
+        told = [_result(call, result) for call, result in zip(calls, results, strict=True)]
+        return {"ended": None, "results": self._redact.value(told), "events": self._redact.value(shown)}
 
 
 async def _end_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Json]) -> None:

@@ -8,7 +8,7 @@ import aiohttp
 from app.core.task import Repository
 from app.github.client import GitHub
 from app.github.clock import ServerClock
-from app.github.facts import Identity
+from app.github.facts import AppFacts, Identity
 from app.github.pace import Pace
 from app.github.rest import Rest
 from app.github.tokens import Tokens
@@ -39,14 +39,15 @@ class App:
         lane = self._pace.lane(installation)
         return GitHub(Rest(self._session, self._api_url, credentials, lane, self._clock, self._sleep), repository)
 
-    async def slug(self) -> str:
-        """The App's name in addresses. Raises Unauthorized where GitHub does not know the App by this key."""
-        return str((await self.tokens.as_app.get("/app", {}))["slug"])
+    async def facts(self) -> AppFacts:
+        """Raises Unauthorized where GitHub does not know the App by this key."""
+        reply = await self.tokens.as_app.get("/app", {})
+        return AppFacts(slug=reply["slug"], permissions=reply["permissions"], events=tuple(reply["events"]))
 
     async def identity(self, github: GitHub) -> Identity:
         """Who we are, asked once. The account is looked up by `github`: the App's own JWT opens no address of users."""
         if self._identity is None:
-            slug = await self.slug()
+            slug = (await self.facts()).slug
             self._identity = Identity(app_id=self._app_id, slug=slug, bot_id=await github.user_id(f"{slug}[bot]"))
         return self._identity
 

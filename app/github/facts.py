@@ -17,6 +17,14 @@ class Identity(Words):
     """Account that its comments are by, `<slug>[bot]`."""
 
 
+class AppFacts(Words):
+    """What the App was given, whatever an installation has accepted of it."""
+
+    slug: str
+    permissions: dict[str, str]
+    events: tuple[str, ...]
+
+
 class Permission(Words):
     """What an account may do in the repository, teams and organisation counted in."""
 

@@ -110,7 +110,7 @@ class Comments:
             await self._read(request, written)
             last = written.entries[-1].at if written.entries else 0.0
             still = comment.status(
-                request, written.entries, now=last, place=place, server_url=self._server_url, limit_usd=self._limit_usd
+                request, written.entries, now=last, place=place, server_url=self._server_url, limits_usd=self._limit_usd
             )
             if still == written.still and since < CLOCK_EDITS:
                 return
@@ -128,7 +128,7 @@ class Comments:
 
     def _render(self, request: Request, entries: list[Entry], place: int) -> str:
         return comment.status(
-            request, entries, now=time.time(), place=place, server_url=self._server_url, limit_usd=self._limit_usd
+            request, entries, now=time.time(), place=place, server_url=self._server_url, limits_usd=self._limit_usd
         )
 
     def _github(self, request: Request) -> GitHub:

@@ -13,7 +13,7 @@ from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import NotFound, Refused
 from app.github.tokens import CHECK, COMMENT
-from app.publish import comment
+from app.publish import comment, replies
 from app.runs import tables
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Workflow
@@ -27,7 +27,8 @@ Json = dict[str, Any]
 class Intake:
     """The code of the workflows `intake` and `control`."""
 
-    def __init__(self, engine: Engine, app: App, comments: Comments) -> None:
+    def __init__(self, engine: Engine, app: App, comments: Comments, label: str) -> None:
+        self._label = label
         self._engine = engine
         self._app = app
         self._comments = comments
@@ -72,7 +73,7 @@ class Intake:
     async def _refuse(self, request: Request, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
         if level == "triage":
-            await self._line(request, comment.refusal(request.actor.login, level))
+            await self._line(request, replies.refusal(request.actor.login, level))
         else:
             await self._react(request, "confused")
         return {}
@@ -88,15 +89,29 @@ class Intake:
         return {}
 
     async def _obey(self, control: Control) -> Json:
-        thread = f"{control.repository.id}#{control.thread}"
-        tasks = [request.key for request, _ in await self._engine.db(tables.open_tasks(thread))]
-        if control.word == "stop" and tasks:
+        if control.word == "stop":
+            thread = f"{control.repository.id}#{control.thread}"
+            tasks = [request.key for request, _ in await self._engine.db(tables.open_tasks(thread))]
             for task in tasks:
                 await self._engine.stop_task(task, control.actor.login, f"{control.key}/{task}")
-            await self._react(control, "+1")
-        else:
-            await self._line(control, comment.answer(control, bool(tasks)))
+            if tasks:
+                await self._react(control, "+1")
+                return {}
+        await self._line(control, self._answer(control))
         return {}
+
+    def _answer(self, control: Control) -> str:
+        match control.word:
+            case "stop":
+                return replies.nothing_to_stop_text()
+            case "help":
+                return replies.help_text(self._label)
+            case "later":
+                return replies.later_text(control.said)
+            case "closed":
+                return replies.closed_text()
+            case "pull_request":
+                return replies.pull_request_text()
 
     async def _line(self, asked: Request | Control, text: str) -> None:
         """One comment of one line, looked up before it is made."""

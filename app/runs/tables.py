@@ -81,6 +81,10 @@ def comment_of(key: str) -> Callable[[sa.Connection], int | None]:
     return lambda c: c.execute(sa.select(tasks.c.comment_id).where(tasks.c.key == key)).scalar_one_or_none()
 
 
+def is_task(key: str) -> Callable[[sa.Connection], bool]:
+    return lambda c: c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key)).first() is not None
+
+
 def open_tasks(thread: str | None = None) -> Callable[[sa.Connection], list[tuple[Request, int | None]]]:
     """Tasks without an outcome, oldest first, each with the id of its status comment: of one thread, or of all."""
 
