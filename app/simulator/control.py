@@ -1,6 +1,5 @@
 """The control API under `/_sim`: people's deeds on this GitHub, and what a test wants to know or to break. JSON, no authentication."""
 
-import asyncio
 import re
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +11,8 @@ from app.simulator.keys import FAULTS, WEBHOOKS, WORLD
 from app.simulator.problems import Problem, not_found
 from app.simulator.rest.issues import issue_of
 from app.simulator.rest.wire import Routes, body_of, nothing, number, reply, text
-from app.simulator.state import Attempt, Comment, Delivery, Issue, Label, Repository
+from app.simulator.state import Comment, Issue, Label, Repository
+from app.simulator.webhooks import Sending
 
 
 def repository_of(request: web.Request) -> Repository:
@@ -22,14 +22,14 @@ def repository_of(request: web.Request) -> Repository:
     return repository
 
 
-async def outcomes(request: web.Request, attempts: list[asyncio.Task[Attempt]]) -> dict[str, Any]:
+async def outcomes(sendings: list[Sending]) -> dict[str, Any]:
     """What the first App answered, under "delivery"; nothing where no App heard of it."""
-    made = [await attempt for attempt in attempts]
-    by_attempt = {id(a): d for d in request.app[WORLD].deliveries.values() for a in d.attempts}
-    return {"delivery": told(by_attempt[id(made[0])], made[0])} if made else {}
+    told = [await outcome(sending) for sending in sendings]
+    return {"delivery": told[0]} if told else {}
 
 
-def told(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
+async def outcome(sending: Sending) -> dict[str, Any]:
+    delivery, attempt = sending.delivery, await sending.attempt
     return {
         "guid": delivery.guid,
         "event": delivery.event,
@@ -47,7 +47,7 @@ async def open_issue(request: web.Request) -> web.Response:
     issue = Issue(world.new_id(), n, author, text(data, "title"), text(data, "body", default=""), now, now)
     repository.issues[n] = issue
     sent = request.app[WEBHOOKS].issue("opened", repository, issue, author)
-    return reply({"number": n, **await outcomes(request, sent)}, status=201)
+    return reply({"number": n, **await outcomes(sent)}, status=201)
 
 
 async def edit_issue(request: web.Request) -> web.Response:
@@ -63,7 +63,7 @@ async def write_comment(request: web.Request) -> web.Response:
     comment = Comment(world.new_id(), issue.number, author, now, [(now, text(data, "body"))])
     issue.comments.append(comment)
     sent = request.app[WEBHOOKS].comment("created", repository, comment, author)
-    return reply({"id": comment.id, **await outcomes(request, sent)}, status=201)
+    return reply({"id": comment.id, **await outcomes(sent)}, status=201)
 
 
 async def edit_comment(request: web.Request) -> web.Response:
@@ -72,7 +72,7 @@ async def edit_comment(request: web.Request) -> web.Response:
     before = comment.body
     comment.bodies.append((world.now(), text(data, "body")))
     sent = request.app[WEBHOOKS].comment("edited", repository, comment, editor, before)
-    return reply(await outcomes(request, sent))
+    return reply(await outcomes(sent))
 
 
 async def delete_comment(request: web.Request) -> web.Response:
@@ -80,7 +80,7 @@ async def delete_comment(request: web.Request) -> web.Response:
     comment = _comment(request, repository)
     sent = request.app[WEBHOOKS].comment("deleted", repository, comment, world.account(text(data, "user")))
     repository.issues[comment.number].comments.remove(comment)
-    return reply(await outcomes(request, sent))
+    return reply(await outcomes(sent))
 
 
 def _comment(request: web.Request, repository: Repository) -> Comment:
@@ -96,7 +96,7 @@ async def put_label(request: web.Request) -> web.Response:
     issue.labels = [one for one in issue.labels if one.name != label.name] + [label]
     issue.updated_at = world.now()
     sent = request.app[WEBHOOKS].issue("labeled", repository, issue, world.account(text(data, "user")), label)
-    return reply(await outcomes(request, sent), status=201)
+    return reply(await outcomes(sent), status=201)
 
 
 async def redeliver(request: web.Request) -> web.Response:
@@ -107,13 +107,14 @@ async def redeliver(request: web.Request) -> web.Response:
         raise not_found()
     if data.get("new_guid"):
         delivery = webhooks.copy(delivery)
-    tasks = [webhooks.deliver(delivery, redelivery=True) for _ in range(data.get("times", 1))]
-    return reply({"guid": delivery.guid, "attempts": [told(delivery, await task) for task in tasks]})
+    sendings = [webhooks.deliver(delivery, redelivery=True) for _ in range(data.get("times", 1))]
+    return reply({"guid": delivery.guid, "attempts": [await outcome(sending) for sending in sendings]})
 
 
 async def get_requests(request: web.Request) -> web.Response:
-    since = int(request.query.get("since", 0))
-    return reply([asdict(entry) for entry in request.app[WORLD].log[since:]])
+    """Those after `since` whose path has `match` in it."""
+    since, match = int(request.query.get("since", 0)), request.query.get("match", "")
+    return reply([asdict(entry) for entry in request.app[WORLD].log[since:] if match in entry.path])
 
 
 async def get_repository(request: web.Request) -> web.Response:

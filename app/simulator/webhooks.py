@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -18,6 +18,13 @@ from app.simulator.state import Account, App, Attempt, Comment, Delivery, Issue,
 log = logging.getLogger(__name__)
 
 SECONDS_TO_ANSWER = 10
+
+
+class Sending(NamedTuple):
+    """An attempt under way."""
+
+    delivery: Delivery
+    attempt: asyncio.Task[Attempt]
 
 
 class Webhooks:
@@ -38,7 +45,7 @@ class Webhooks:
 
     def comment(
         self, action: str, repository: Repository, comment: Comment, sender: Account, before: str | None = None
-    ) -> list[asyncio.Task[Attempt]]:
+    ) -> list[Sending]:
         """A comment was created, edited (it said `before`) or deleted. Returns the attempts under way."""
         issue = repository.issues[comment.number]
         more: dict[str, Any] = {"comment": views.comment(self.world, repository, comment)}
@@ -48,15 +55,15 @@ class Webhooks:
 
     def issue(
         self, action: str, repository: Repository, issue: Issue, sender: Account, label: Label | None = None
-    ) -> list[asyncio.Task[Attempt]]:
+    ) -> list[Sending]:
         """An issue was opened, closed, reopened or labeled. Returns the attempts under way."""
         more = {"label": views.label(self.world, repository, label)} if label else {}
         return self._emit("issues", action, repository, issue, sender, more)
 
     def _emit(
         self, event: str, action: str, repository: Repository, issue: Issue, sender: Account, more: dict[str, Any]
-    ) -> list[asyncio.Task[Attempt]]:
-        tasks = []
+    ) -> list[Sending]:
+        sendings = []
         for installation in self.world.installations_on(repository):
             app = installation.app
             if event not in app.events or installation.suspended_at:
@@ -73,8 +80,8 @@ class Webhooks:
                 str(uuid.uuid4()), app, event, action, installation.id, repository.id, json.dumps(payload).encode()
             )
             self.world.deliveries[delivery.guid] = delivery
-            tasks.append(self.deliver(delivery, redelivery=False))
-        return tasks
+            sendings.append(self.deliver(delivery, redelivery=False))
+        return sendings
 
     def copy(self, delivery: Delivery) -> Delivery:
         """The same payload as a delivery of its own."""
@@ -82,12 +89,12 @@ class Webhooks:
         self.world.deliveries[fresh.guid] = fresh
         return fresh
 
-    def deliver(self, delivery: Delivery, *, redelivery: bool) -> asyncio.Task[Attempt]:
-        """Start one attempt; the task's result tells how it went."""
+    def deliver(self, delivery: Delivery, *, redelivery: bool) -> Sending:
+        """Start one attempt."""
         task = asyncio.create_task(self._attempt(delivery, redelivery))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
-        return task
+        return Sending(delivery, task)
 
     async def _attempt(self, delivery: Delivery, redelivery: bool) -> Attempt:
         began = time.monotonic()

@@ -63,3 +63,9 @@ async def test_every_page_opens(github: GitHub) -> None:
     diff = await github.call("GET", f"{base}/pull/{opened}.diff")
     assert diff.body.startswith("diff --git a/README.md")
     assert (await github.call("GET", f"{base}/issues/99")).status == 404
+
+
+async def test_no_other_site_gets_in_through_the_browser(github: GitHub) -> None:
+    assert (await github.call("GET", "/", headers={"Host": "evil.example"})).status == 403
+    crossing = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+    assert (await github.call("POST", "/_sim/users", {"login": "x"}, headers=crossing)).status == 403
