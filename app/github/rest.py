@@ -5,6 +5,7 @@ transport, replies that are not JSON, limits, redirects, a token that has run ou
 """
 
 import asyncio
+import io
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -138,8 +139,9 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
         aiohttp would turn a POST into a GET, and would take the token to any host.
         """
         for _ in range(_HOPS):
+            data = io.BytesIO(body) if body else None
             async with self._session.request(
-                method, url, headers=headers, data=body, timeout=_TIMEOUT, allow_redirects=False
+                method, url, headers=headers, data=data, timeout=_TIMEOUT, allow_redirects=False
             ) as response:
                 location = response.headers.get("location") if 300 <= response.status < 400 else None
                 if location is None:

@@ -99,7 +99,7 @@ async def _tree(
             entries.append(TreeEntry(change.path, change.old_mode))
             continue
         content = contents[change.path]
-        text = None if change.binary or len(content) > room else _text(content)
+        text = _text(content) if len(content) <= room else None
         if text is None:
             entries.append(TreeEntry(change.path, change.new_mode, blob=await github.create_blob(content)))
         else:

@@ -94,7 +94,7 @@ class Fake:
         if claims["iat"] > self.now() or not self.now() < claims["exp"] <= self.now() + 600:
             return Reply(401, {"message": "'Expiration time' claim ('exp') must be a numeric value in the future"})
         if seen.path == "/api/app":
-            return Reply(body={"id": int(claims["iss"]), "slug": "backspace"})
+            return Reply(body={"id": int(claims["iss"]), "slug": "backspace", "permissions": {}, "events": []})
         if self.mint_replies:
             return self.mint_replies.popleft()
         self.minted.append(f"ghs_{len(self.minted) + 1}")

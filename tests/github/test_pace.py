@@ -53,24 +53,6 @@ async def test_what_can_be_left_out_leaves_room_for_what_must_land() -> None:
     assert clock.now == 1000
 
 
-async def test_what_can_be_left_out_does_not_overtake_who_waits() -> None:
-    clock = Clock()
-    gate = asyncio.Event()
-
-    async def sleep(seconds: float) -> None:
-        await gate.wait()
-        clock.now += seconds
-
-    ours = Pace(clock, sleep).lane(1)
-    for _ in range(60):
-        await ours.wait()
-    waiting = asyncio.create_task(ours.wait())
-    await asyncio.sleep(0)
-    assert not ours.try_take()
-    gate.set()
-    await waiting
-
-
 async def test_silence_holds_and_passes() -> None:
     clock = Clock()
     ours = lane(clock)

@@ -207,3 +207,19 @@ async def test_every_write_takes_a_turn_of_the_installation(fake: Fake, github: 
     assert not await github.try_edit_comment(1, "may be left out")
     await github.react_to_comment(1, "eyes")
     assert len(fake.asked()) == 49
+
+
+async def test_a_pull_request_of_another_branch_or_a_fork_is_not_ours(fake: Fake, github: GitHub) -> None:
+    """GitHub ignores a filter that it can't read, and forks have branches of the same name."""
+
+    def pull(number: int, ref: str, repo: int | None) -> dict[str, object]:
+        head = {"ref": ref, "repo": {"id": repo} if repo else None}
+        return {"number": number, "html_url": "u", "state": "open", "head": head, "base": {"ref": "main"}}
+
+    theirs = [pull(1, "other", 7), pull(2, "ours", 8), pull(3, "ours", None)]
+    fake.replies.extend([Reply(body=theirs), Reply(body=[*theirs, pull(4, "ours", 7)])])
+    assert await github.pull_for("ours") is None
+    found = await github.pull_for("ours")
+    assert found
+    assert found.number == 4
+    assert "head=o:ours&state=all" in fake.asked()[0].path

@@ -38,6 +38,8 @@ async def test_every_kind_of_change_arrives_as_it_is(world: World, work: Work, r
     (work.path / "new/tool").chmod(0o755)
     (work.path / 'new/ünï "x" {a}').write_text("")
     (work.path / "pixel.png").write_bytes(bytes(range(256)))
+    (work.path / "zero.txt").write_bytes(b"text\0text")
+    (work.path / "large.txt").write_bytes(b"0123456789abcde\n" * 320_000)
     (work.path / "latin.txt").write_bytes(b"caf\xe9\n")
     (work.path / "src/b.py").unlink()
     (work.path / "src/b.py").mkdir()
@@ -49,7 +51,7 @@ async def test_every_kind_of_change_arrives_as_it_is(world: World, work: Work, r
     assert work.git("rev-parse", "FETCH_HEAD^{tree}", "FETCH_HEAD^").split() == [done.tree, work.base]
     assert [c for c in await world.calls() if c[1] == "/git/trees"] == [("POST", "/git/trees")]
     blobs = [c for c in await world.calls() if c[1] == "/git/blobs"]
-    assert len(blobs) == 2
+    assert len(blobs) == 4
 
 
 async def test_the_commit_is_the_apps_with_the_asker_as_co_author(world: World, work: Work, request_: Request) -> None:
@@ -108,13 +110,23 @@ async def test_a_name_that_is_taken_is_left_alone(world: World, work: Work, requ
 async def test_a_branch_that_people_went_on_with_is_not_moved(world: World, work: Work, request_: Request) -> None:
     edit(work)
     first = await publish(world, work, request_)
-    theirs = await world.github(PUBLISH).create_commit(
-        "theirs", (await world.github(PUBLISH).commit(world.head)).tree, first.sha
-    )
+    copied = (await world.github(PUBLISH).commit(first.sha)).message
+    theirs = await world.github(PUBLISH).create_commit(copied, first.tree, first.sha)
     await world.github(PUBLISH)._write("PATCH", f"/git/refs/heads/{BRANCH}", {"sha": theirs}, again=True)
     again = await publish(world, work, request_)
     assert again.branch == f"{BRANCH}-2"
     assert (await world.state())["branches"][BRANCH] == theirs
+
+
+async def test_what_was_published_before_is_not_taken_for_what_is_published_now(
+    world: World, work: Work, request_: Request
+) -> None:
+    edit(work)
+    first = await publish(world, work, request_)
+    (work.path / "src/a.py").write_text("a = 3\n")
+    second = await publish(world, work, request_)
+    assert second.branch == f"{BRANCH}-2"
+    assert second.tree != first.tree
 
 
 async def test_a_branch_that_is_not_allowed_is_explained(world: World, work: Work, request_: Request) -> None:

@@ -203,6 +203,16 @@ async def test_one_that_appears_while_we_open_it_is_taken(world: World, commit: 
     assert await open_pull(world.github(PUBLISH), **words, draft=False) == first
 
 
+async def test_one_that_people_closed_stays_closed(world: World, commit: Commit) -> None:
+    words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
+    first = await open_pull(world.github(PUBLISH), **words, draft=False)
+    path = f"/repos/{world.repository.full_name}/issues/{first.number}"
+    await world.control("PATCH", path, {"state": "closed"})
+    again = await open_pull(world.github(PUBLISH), **words, draft=False)
+    assert (again.number, again.state) == (first.number, "closed")
+    assert len((await world.state())["pulls"]) == 1
+
+
 async def test_no_difference_is_said(world: World) -> None:
     await world.github(PUBLISH).create_branch("same", world.head)
     with pytest.raises(UserError, match="nothing to review"):
