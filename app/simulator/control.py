@@ -7,19 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from app.simulator import control_report, control_setup
+from app.simulator.control_setup import repository_of
 from app.simulator.keys import FAULTS, WEBHOOKS, WORLD
 from app.simulator.problems import Problem, not_found
 from app.simulator.rest.issues import issue_of
 from app.simulator.rest.wire import Routes, body_of, nothing, number, reply, text
 from app.simulator.state import Comment, Issue, Label, Repository
 from app.simulator.webhooks import Sending
-
-
-def repository_of(request: web.Request) -> Repository:
-    repository = request.app[WORLD].repository(f"{request.match_info['owner']}/{request.match_info['repo']}")
-    if repository is None:
-        raise not_found()
-    return repository
 
 
 async def outcomes(sendings: list[Sending]) -> dict[str, Any]:

@@ -19,6 +19,14 @@ TOKEN_SECONDS = 3600
 FILE_MODE, EXECUTABLE, LINK = "100644", "100755", "120000"
 
 
+def repository_of(request: web.Request) -> Repository:
+    """The repository of the path. Raises Problem."""
+    repository = request.app[WORLD].repository(f"{request.match_info['owner']}/{request.match_info['repo']}")
+    if repository is None:
+        raise not_found()
+    return repository
+
+
 async def make_app(request: web.Request) -> web.Response:
     world, data = request.app[WORLD], await body_of(request)
     app_id = world.new_id()
@@ -129,9 +137,11 @@ def _read_folder(folder: Path) -> dict[str, git.File]:
 async def edit_repository(request: web.Request) -> web.Response:
     """`installed: false` takes the repository from every App; `suspended` suspends their whole installations."""
     world, data = request.app[WORLD], await body_of(request)
-    repository = _repository(request)
+    repository = repository_of(request)
     repository.archived = data.get("archived", repository.archived)
-    repository.default_branch = data.get("default_branch", repository.default_branch)
+    if "default_branch" in data:
+        repository.default_branch = data["default_branch"]
+        await git.set_default(repository.path, repository.default_branch)
     if "name" in data:
         repository.former_names.add(repository.full_name.lower())
         repository.name = data["name"]
@@ -145,20 +155,13 @@ async def edit_repository(request: web.Request) -> web.Response:
 
 async def put_role(request: web.Request) -> web.Response:
     """`role: "none"` takes it away."""
-    data, repository = await body_of(request), _repository(request)
+    data, repository = await body_of(request), repository_of(request)
     account, role = request.app[WORLD].account(request.match_info["login"]), data["role"]
     if role == "none":
         repository.roles.pop(account.id, None)
     else:
         repository.roles[account.id] = role
     return nothing()
-
-
-def _repository(request: web.Request) -> Repository:
-    repository = request.app[WORLD].repository(f"{request.match_info['owner']}/{request.match_info['repo']}")
-    if repository is None:
-        raise not_found()
-    return repository
 
 
 ROUTES: Routes = [

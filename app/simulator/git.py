@@ -11,6 +11,15 @@ from pathlib import Path
 
 SHA = re.compile(r"[0-9a-f]{40}")
 NONE = "0" * 40
+SERVED = """\
+[http]
+\treceivepack = true
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+[gc]
+\tauto = 0
+"""
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -85,10 +94,8 @@ async def init(repo: Path) -> None:
     """A new bare repository that serves clones of any commit and takes pushes."""
     await asyncio.to_thread(repo.mkdir, parents=True)
     await git(repo, "init", "-q", "--bare", "--initial-branch=main")
-    settings = {"http.receivepack": "true", "uploadpack.allowFilter": "true", "uploadpack.allowAnySHA1InWant": "true"}
-    lines = "".join(f"[{k.split('.')[0]}]\n\t{k.split('.')[1]} = {v}\n" for k, v in settings.items())
     with (repo / "config").open("a") as config:
-        config.write(lines)
+        config.write(SERVED)
 
 
 async def import_files(repo: Path, files: Mapping[str, File], author: Person) -> str:
@@ -118,22 +125,24 @@ def _quoted(path: str) -> str:
 
 async def resolve(repo: Path, name: str, kind: str = "commit") -> str | None:
     """SHA of the object of this kind that a full ref name or a SHA stands for; None where there is none."""
-    try:
-        return (
-            (await git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{{kind}}}"))
-            .decode()
-            .strip()
-        )
-    except GitError:
-        return None
+    return await _parsed(repo, f"{name}^{{{kind}}}")
 
 
 async def at_path(repo: Path, revision: str, path: str) -> str | None:
     """SHA of the file or folder at a path of a commit; None where there is none."""
+    return await _parsed(repo, f"{revision}:{path}")
+
+
+async def _parsed(repo: Path, expression: str) -> str | None:
     try:
-        return (await git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{path}")).decode().strip()
+        return (await git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", expression)).decode().strip()
     except GitError:
         return None
+
+
+async def set_default(repo: Path, branch: str) -> None:
+    """The branch that a clone checks out."""
+    await git(repo, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
 
 
 async def kind_of(repo: Path, sha: str) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 from pathlib import Path
 
 from aiohttp import web
@@ -26,10 +27,11 @@ async def serve(request: web.Request) -> web.StreamResponse:
         repository = _permitted(request)
     except Problem as problem:
         return _plain(problem)
-    query = {"PATH_INFO": "/" + request.path.split(".git/", 1)[1], "QUERY_STRING": request.query_string}
+    tail = "/" + request.path.split(".git/", 1)[1]
     environment = git.environment({
-        **query,
-        "PATH_TRANSLATED": str(repository.path) + query["PATH_INFO"],
+        "PATH_INFO": tail,
+        "PATH_TRANSLATED": f"{repository.path}{tail}",
+        "QUERY_STRING": request.query_string,
         "GIT_HTTP_EXPORT_ALL": "1",
         "REQUEST_METHOD": request.method,
         "CONTENT_TYPE": request.headers.get("Content-Type", ""),
@@ -69,9 +71,10 @@ async def _run(request: web.Request, path: Path, environment: dict[str, str]) ->
 
 
 async def _feed(request: web.Request, stdin: asyncio.StreamWriter) -> None:
-    async for chunk in request.content.iter_chunked(CHUNK):
-        stdin.write(chunk)
-        await stdin.drain()
+    with contextlib.suppress(ConnectionError):  # git may have heard enough
+        async for chunk in request.content.iter_chunked(CHUNK):
+            stdin.write(chunk)
+            await stdin.drain()
     stdin.close()
 
 
