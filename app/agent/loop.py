@@ -70,7 +70,8 @@ class Conversation:
             self.say("Your last reply was longer than one reply may be and was discarded. Go on in smaller pieces.")
             return
         self.cut = 0
-        self.messages.append({"role": "assistant", "content": turn["content"]})
+        if turn["content"]:  # the API takes no empty message back
+            self.messages.append({"role": "assistant", "content": turn["content"]})
         self.summary = "\n\n".join(b["text"] for b in turn["content"] if b["type"] == "text") or self.summary
 
     def say(self, text: str) -> None:
@@ -97,8 +98,6 @@ async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
                 talk.messages.append({"role": "user", "content": acted["results"]})
             case "end_turn" | "stop_sequence":
                 return Ended("finished")
-            case "pause_turn":
-                pass
             case "max_tokens" if talk.cut <= MAX_CUT:
                 pass
             case "max_tokens":

@@ -21,6 +21,8 @@ from app.sandbox.repo import Change
 _INLINE = 5_000_000
 """Bytes of text that travel in the one request for the tree; what is beyond goes as blobs."""
 _NAMES = 50
+_TITLE = 100
+"""Characters; a longer first line of a summary, or one with a full stop, is a sentence."""
 _DROPPED = str.maketrans({"@": "", "#": "", "<": "", ">": "", "[": "(", "]": ")"})
 _ISSUE = re.compile(r"\b(gh)-(?=\d)", re.IGNORECASE)
 
@@ -67,17 +69,22 @@ async def publish_tree(
 def message(request: Request, summary: str) -> str:
     """Without an author, so that GitHub signs it; the asker is a co-author, and the task's key tells it from other commits."""
     actor = request.actor
-    body = "\n".join(quiet(line) for line in summary.strip().splitlines())[:2000].strip()
+    title, rest = headline(request, summary, 72)
+    body = "\n".join(quiet(line) for line in rest.splitlines())[:2000].strip()
     trailers = (
         f"{_task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
     )
-    return "\n\n".join(filter(None, [subject(request, 72), body, f"Asked for in {request.url}", trailers]))
+    return "\n\n".join(filter(None, [title, body, f"Asked for in {request.url}", trailers]))
 
 
-def subject(request: Request, limit: int) -> str:
-    """The issue's title as a line of plain text."""
-    title = " ".join(quiet(request.title).split()) or f"Work on issue {request.thread}"
-    return title if len(title) <= limit else title[: limit - 1].rstrip() + "…"
+def headline(request: Request, summary: str, limit: int) -> tuple[str, str]:
+    """One line of plain text, and what is left of the model's summary: its first line where that is a title, else the issue's title."""
+    first, _, rest = summary.strip().partition("\n")
+    is_title = 0 < len(first.strip()) <= _TITLE and not first.rstrip().endswith(".") and rest[:1] in ("", "\n")
+    if not is_title:
+        first, rest = request.title, summary
+    title = " ".join(quiet(first).strip("* ").split()) or f"Work on issue {request.thread}"
+    return title if len(title) <= limit else title[: limit - 1].rstrip() + "…", rest.strip()
 
 
 def quiet(line: str) -> str:

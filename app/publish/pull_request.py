@@ -9,7 +9,7 @@ from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import Pull
 from app.publish.comment import marker
-from app.publish.commit import subject
+from app.publish.commit import headline
 from app.publish.text import cell, fenced, inline_code, plain, prose
 
 _TITLE = 256
@@ -29,21 +29,22 @@ def title_and_body(
     touches_tests: bool,
     tree: str,
 ) -> tuple[str, str]:
-    """`summary`: the model's last words. `why_draft`: one sentence, "" where it is ready. `tree`: what was checked and published."""
+    """`summary`: the model's last words, its title first. `why_draft`: one sentence, "" where it is ready. `tree`: what was checked and published."""
+    title, rest = headline(request, summary, _TITLE)
 
     def body(room: int) -> str:
         parts = [
             marker(request.key),
             f"⚠️ **Draft:** {plain(why_draft, 500)}" if why_draft else "",
             "### Why\n" + _why(request, room),
-            "### What\n" + _claim(summary, room),
+            "### What\n" + _claim(rest, room),
             "### How it was checked\n" + _checked(checks, tree, room),
             _look_at(left_out, touches_tests, room),
             f"Fixes #{request.thread}",
         ]
         return "\n\n".join(filter(None, parts))
 
-    return subject(request, _TITLE), next((b for b in map(body, _ROOM) if len(b) <= _MOST), body(_ROOM[-1]))
+    return title, next((b for b in map(body, _ROOM) if len(b) <= _MOST), body(_ROOM[-1]))
 
 
 def _why(request: Request, room: int) -> str:

@@ -148,12 +148,12 @@ class Lab:
         made = self.call(
             "POST",
             "/_sim/repos",
-            owner="acme",
+            owner=f"acme-{name}",  # an installation of its own, with limits of its own
             name=name,
             files=FILES if files is None else files,
             app_id=server.app_id,
         )
-        repo = Repo(self, server, f"acme/{name}", made["id"], made["head"])
+        repo = Repo(self, server, f"acme-{name}/{name}", made["id"], made["head"])
         repo.member("alice", "write")
         return repo
 
@@ -213,7 +213,7 @@ class Repo:
 
     def ours(self, issue: int) -> list[Json]:
         """The bot's own comments on an issue."""
-        return [c for c in self.issue_state(issue)["comments"] if c["author"].endswith("[bot]")]
+        return [c for c in self.issue_state(issue)["comments"] if c["author"].startswith("backspace-")]
 
     def status(self, issue: int) -> str:
         """The status comment as it stands; fails where there is more than one."""
@@ -224,7 +224,7 @@ class Repo:
         """Those of the bot, on the issue and on its comments."""
         state = self.issue_state(issue)
         found = [*state["reactions"], *(r for c in state["comments"] for r in c["reactions"])]
-        return [r["content"] for r in found if r["user"].endswith("[bot]")]
+        return [r["content"] for r in found if r["user"].startswith("backspace-")]
 
     def finished(self, issue: int, seconds: float = 60) -> str:
         """Wait for the end of the run: the status comment's last state."""
@@ -256,7 +256,8 @@ class Repo:
         return [r for r in self.lab.http.get("/_sim/requests").json() if self.full_name in r["path"]]
 
     def fault(self, path: str, **what: Any) -> int:
-        return int(self.lab.call("POST", "/_sim/faults", path=f"/repos/{self.full_name}{path}", **what)["id"])
+        made = self.lab.http.post("/_sim/faults", json={"path": f"/repos/{self.full_name}{path}", **what})
+        return int(made.json()["id"])
 
     def hit(self, fault: int) -> bool:
         return int(self.lab.call("GET", f"/_sim/faults/{fault}")["hits"]) > 0

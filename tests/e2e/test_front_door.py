@@ -114,7 +114,7 @@ def test_a_label_set_by_a_triage_user_starts_nothing(repo: Repo) -> None:
     repo.member("tina", "triage")
     repo.label(issue, "tina")
     until(lambda: repo.ours(issue))
-    assert "@tina" in repo.ours(issue)[0]["body"]
+    assert "tina" in repo.ours(issue)[0]["body"]
     time.sleep(0.5)
     assert repo.asked() == []
 

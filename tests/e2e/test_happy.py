@@ -63,7 +63,7 @@ def test_the_status_comment_is_there_within_a_second(repo: Repo) -> None:
     repo.finished(issue)
     (comment,) = repo.ours(issue)
     asked = next(c for c in repo.issue_state(issue)["comments"] if c["author"] == "alice")
-    assert _seconds(comment["bodies"][0]["at"]) - _seconds(asked["bodies"][0]["at"]) <= 1.5
+    assert comment["bodies"][0]["at"] - asked["bodies"][0]["at"] <= 1
 
 
 def test_one_comment_edited_never_posted_again(repo: Repo) -> None:
@@ -101,8 +101,3 @@ def test_no_change_no_pull_request(repo: Repo) -> None:
     assert list(repo.branches()) == ["main"]
     assert "It is right as it is" in comment
 
-
-def _seconds(moment: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(moment).timestamp()

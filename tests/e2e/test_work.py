@@ -1,5 +1,7 @@
 """What the work meets: bad replies, endless commands, failing checks, limits."""
 
+import re
+
 from tests.e2e.lab import FIX, Lab, Repo, bash, until
 
 BREAK = {"name": "edit", "input": {"path": "greet.py", "old_str": '"Hello " + name', "new_str": '"Hello"'}}
@@ -124,5 +126,6 @@ def test_what_the_sandbox_holds_no_secret_can_be_found_in(repo: Repo) -> None:
     issue = repo.ask({"tools": [bash(look)]}, {"text": "Nothing to do."})
     repo.finished(issue)
     seen = str(repo.asked()[1]["body"]["messages"])
-    for secret in (repo.server.secret, repo.server.settings["ANTHROPIC_API_KEY"], "PRIVATE KEY", "ghs_", "[redacted]"):
+    for secret in (repo.server.secret, repo.server.settings["ANTHROPIC_API_KEY"], "PRIVATE KEY", "[redacted]"):
         assert secret not in seen
+    assert not re.search("ghs_[0-9]", seen)

@@ -12,7 +12,7 @@ from app.core.errors import Transient
 from app.core.task import Request
 from app.github.errors import Refused
 from app.github.tokens import PUBLISH
-from app.publish.commit import Commit, TreeMismatch, message, publish_tree, quiet
+from app.publish.commit import Commit, TreeMismatch, headline, message, publish_tree, quiet
 from tests.github.world import World
 from tests.publish.conftest import Work, asked
 
@@ -178,3 +178,18 @@ def test_foreign_words_in_a_commit_do_nothing(text: str) -> None:
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_characters="@#<>[]*:\x7f", min_codepoint=32)))
 def test_ordinary_words_stay_as_they_are(text: str) -> None:
     assert quiet(text) == text or "gh-" in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("summary", "title"),
+    [
+        ("Validate bodies\n\nEach handler does.", "Validate bodies"),
+        ("Validate bodies", "Validate bodies"),
+        ("Each handler validates its body now.\n\nMore.", "Validate POST bodies"),
+        ("Validate bodies\nand more on the next line", "Validate POST bodies"),
+        ("x" * 101, "Validate POST bodies"),
+        ("", "Validate POST bodies"),
+    ],
+)
+def test_the_title_is_the_models_where_it_gave_one(summary: str, title: str) -> None:
+    assert headline(asked(title="Validate POST bodies"), summary, 72)[0] == title
