@@ -84,7 +84,7 @@ class Publishing:
             tree=commit["tree"],
             number=pull.number,
             title=title,
-            draft=draft,
+            draft=pull.draft,
         )
         return {"url": pull.url, "events": [published.model_dump(), PRCreated(pr_url=pull.url).model_dump()]}
 

@@ -16,7 +16,7 @@ from app.core.events import Changed, Check, LeftOut, LeftOutPath, StageBegan, St
 from app.core.redact import Redactor
 from app.core.task import Request, Words
 from app.github.app import App
-from app.github.tokens import CHECK, CLONE
+from app.github.tokens import CHECK, CLONE, COMMENT
 from app.publish.changes import judge, touches_tests
 from app.runs import checks
 from app.runs.checks import Checks
@@ -81,6 +81,9 @@ class Stages:
         facts = await github.repository()
         if facts.archived:
             raise UserError("This repository is archived: unarchive it and ask again.")
+        issues = self._app.repository(run, request.installation, request.repository, COMMENT)
+        if (await issues.issue(request.thread)).state == "closed":
+            raise UserError("The issue was closed in the meantime: open it and ask again.")
         return {"stopped": None, "branch": facts.default_branch, "events": [StageBegan(stage="prepare").model_dump()]}
 
     async def sandbox(self, run: str) -> Json:
