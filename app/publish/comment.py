@@ -61,7 +61,8 @@ def status(
     else:
         sections = _working(seen, asked, now)
     if seen.began is not None:
-        sections.append(_spent(seen, now, limits_usd))
+        until = seen.last if seen.done and seen.last is not None else now
+        sections.append(_spent(seen, until - seen.began, limits_usd))
     return _assembled([marker(task.key), *sections])
 
 
@@ -98,7 +99,7 @@ def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
         plain(done.message or (seen.error if done.outcome == "failed" else ""), 500),
         _proof(seen),
         check_table(seen.checks),
-        *(folded("Its last lines", fenced(c.output, limit=_OUTPUT, tail=True)) for c in _failing(seen)[:_FAILED]),
+        *(_last_lines(check) for check in _failing(seen)[:_FAILED]),
         _own_words(seen) if done.outcome == "nothing" else "",
         _unpublished(seen) if not seen.published else "",
         _left_out(seen.left_out) if seen.left_out else "",
@@ -138,6 +139,11 @@ def _proof(seen: View) -> str:
         else ""
     )
     return f"{size} · {proof}{tests}"
+
+
+def _last_lines(check: Check) -> str:
+    block = fenced(check.output, limit=_OUTPUT, tail=True)
+    return folded("Last lines of a failed check", f"{inline_code(check.command)}\n\n{block}")
 
 
 def _own_words(seen: View) -> str:
@@ -206,13 +212,13 @@ def _failing(seen: View) -> list[Check]:
 def _asked(task: Request, server_url: str) -> str:
     login = task.actor.login
     asked = f"{link('asked', task.url, server_url)} by {link(plain(login), f'{server_url}/{login}', server_url)}"
-    return f"{plain(task.instruction.split(chr(10))[0], 120)} · {asked}"
+    first_line = task.instruction.partition("\n")[0]
+    return f"{plain(first_line, 120)} · {asked}"
 
 
-def _spent(seen: View, now: float, limit: float) -> str:
-    until = seen.last if seen.done and seen.last is not None else now
-    time = duration(until - (seen.began or until))
-    return f"{time} · {count(seen.turns, 'turn')} · ${seen.usd:.2f} of ${limit:.2f}\n{ASK if seen.done else STOP}"
+def _spent(seen: View, seconds: float, limit: float) -> str:
+    spent = f"{duration(seconds)} · {count(seen.turns, 'turn')} · ${seen.usd:.2f} of ${limit:.2f}"
+    return f"{spent}\n{ASK if seen.done else STOP}"
 
 
 def _assembled(sections: list[str]) -> str:

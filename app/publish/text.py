@@ -6,18 +6,24 @@ and the rest is escaped.
 """
 
 import re
-import unicodedata
 
 _ALIVE = re.compile(r"://|www\.|@\w|#\d|\bgh-\d", re.IGNORECASE)
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_EDGES = re.compile(r"([(\[{\"']*)(.*?)([)\]}\"'.,;:!?]*)", re.DOTALL)
 _ENTITIES = {"`": "&#96;", "|": "&#124;", "<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _SPECIAL = str.maketrans(_ENTITIES | {c: "\\" + c for c in "\\*_[]~"})
+_BOLD = re.compile(r"(?<![\w*\\])\\\*\\\*(\w(?:[^*`\\]*[\w.:!?])?)\\\*\\\*(?![\w*\\])")
 _LIST = re.compile(r"\s{0,8}(?:([-*+])|(\d{1,3})[.)])\s+(.*)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*)")
 _FENCE = re.compile(r"\s{0,8}(?:```|~~~)")
 _URL = re.compile(r"[A-Za-z0-9:/?#@!$&'*+,;=._~%-]+")
-_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]"  # letters and marks without a shape
+)
+_VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_OPENING, _CLOSING = "([{\"'", ")]}\"'.,;:!?"
 
 
 def plain(s: str, limit: int = 200) -> str:
@@ -87,14 +93,15 @@ def link(markdown: str, url: str, server_url: str) -> str:
 
 
 def _words(s: str) -> str:
-    """Text without code spans: words that could act become code, the others are escaped."""
-    return " ".join(_word(w) if _ALIVE.search(w) else w.translate(_SPECIAL) for w in s.split(" "))
+    """Text without code spans: words that could act become code, the others are escaped. Bold stays bold."""
+    escaped = " ".join(_word(w) if _ALIVE.search(w) else w.translate(_SPECIAL) for w in s.split(" "))
+    return _BOLD.sub(r"**\1**", escaped)
 
 
 def _word(word: str) -> str:
-    edges = _EDGES.fullmatch(word)
-    assert edges
-    return _join([edges[1].translate(_SPECIAL), inline_code(edges[2]), edges[3].translate(_SPECIAL)])
+    core = word.lstrip(_OPENING).rstrip(_CLOSING)
+    before, _, after = word.partition(core)
+    return _join([before.translate(_SPECIAL), inline_code(core), after.translate(_SPECIAL)])
 
 
 def _join(pieces: list[str]) -> str:
@@ -125,17 +132,9 @@ def _lines(s: str) -> str:
     return s.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
 
 
-def _hidden(c: str) -> bool:
-    return c not in "\n\t" and (unicodedata.category(c) in ("Cf", "Cc") or c in _FILLERS or _variation(c))
-
-
-def _variation(c: str) -> bool:
-    return "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
-
-
 def _without_hidden(s: str) -> str:
-    return "".join(c for c in _lines(s) if not _hidden(c))
+    return _VARIATIONS.sub("", _HIDDEN.sub("", _lines(s)))
 
 
 def _with_hidden_shown(s: str) -> str:
-    return "".join(f"\\u{ord(c):04x}" if _hidden(c) and not _variation(c) else c for c in _lines(s))
+    return _HIDDEN.sub(lambda m: f"\\u{ord(m[0]):04x}", _lines(s))

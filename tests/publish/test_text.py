@@ -1,5 +1,7 @@
 """Foreign text does nothing on a page, whatever it is, and can still be read."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -8,18 +10,10 @@ from app.publish.text import cell, fenced, inline_code, link, plain, prose
 from tests.publish.markdown import alive, tokens
 
 MARKS = (
-    *"` `` ``` ~~~ \\ | * _ [ ] ( ) ! < > & @ # / - + 1. $x$ word @bob #1 gh-3 www.evil.example [a]: </details> <!-- --> &#64;bob".split(),
-    *(
-        "https://evil.example/?d=1",
-        "![x](https://evil.example/i)",
-        "fixes #2",
-        "<img src=x>",
-        "\u200b",
-        "\u2066",
-        "\U000e0041",
-        "\ufe0f",
-    ),
-)
+    "`", "``", "```", "~~~", "\\", "|", "*", "_", "[", "]", "(", ")", "!", "<", ">", "&", "@", "#", "/", "-", "+", "1.", "$x$", "word",
+    "@bob", "#1", "fixes #2", "gh-3", "https://evil.example/?d=1", "www.evil.example", "![x](https://evil.example/i)", "[a]:",
+    "<img src=x>", "</details>", "<!--", "-->", "&#64;bob", "\u200b", "\u2066", "\U000e0041", "\ufe0f",
+)  # fmt: skip
 nasty = st.lists(
     st.sampled_from(MARKS) | st.sampled_from([" ", "\n", "\t", "\r", "    ", "\n\n"]) | st.characters(),
     max_size=14,
@@ -34,7 +28,8 @@ nasty = st.lists(
         ("Fixes #12; closes acme/api#3", "Fixes `#12`; closes `acme/api#3`"),
         ("see (https://evil.example/?d=SECRET).", "see (`https://evil.example/?d=SECRET`)."),
         ("![x](https://evil.example/i.png)", r"`!\[x\](https://evil.example/i.png`)".replace("\\", "")),
-        ("a_b **c** <b>d</b> e|f", r"a\_b \*\*c\*\* &lt;b&gt;d&lt;/b&gt; e&#124;f"),
+        ("a_b *c* <b>d</b> e|f", r"a\_b \*c\* &lt;b&gt;d&lt;/b&gt; e&#124;f"),
+        ("**Why:** it is 2**3 or 4**5, see f(**a) ", r"**Why:** it is 2\*\*3 or 4\*\*5, see f(\*\*a)"),
         ("/approve", "&#47;approve"),
         ("# head", r"\# head"),
         ("- item", r"\- item"),
@@ -65,6 +60,8 @@ def test_plain_text_is_one_paragraph_in_which_nothing_lives(text: str) -> None:
         "text",
         "text_special",
         "code_inline",
+        "strong_open",
+        "strong_close",
     }
 
 
@@ -114,6 +111,11 @@ def test_a_code_block_is_closed_by_its_own_fence_only(text: str) -> None:
         "paragraph_close",
     ]
     assert not any(line.lstrip().startswith("/") for line in shown.split("\n"))
+
+
+def test_every_format_and_control_character_is_hidden_from_prose() -> None:
+    hidden = [chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) in ("Cf", "Cc")]
+    assert plain("".join(hidden), 10_000).strip() == ""
 
 
 def test_hidden_characters_are_shown_in_code() -> None:

@@ -1,0 +1,441 @@
+"""What people read in the status comment, state by state."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from app.core import events as e
+from app.core.task import Actor, Repository, Request
+from app.publish.comment import MAX, done_reaction, marker, status
+from app.publish.replies import refusal
+from tests.publish.markdown import alive, folds_are_whole
+from tests.publish.test_text import nasty
+
+TASK = Request(
+    key="c-1234-900",
+    delivery="d-1",
+    installation=7,
+    repository=Repository(id=1234, full_name="acme/api"),
+    thread=12,
+    actor=Actor(id=11, login="alice"),
+    instruction="Validate all POST bodies\nand say why",
+    title="Bad bodies crash the API",
+    body="",
+    comment_id=900,
+    url="https://github.com/acme/api/issues/12#issuecomment-900",
+    asked_at="2026-11-20T10:05:00Z",
+)
+PULL = "https://github.com/acme/api/pull/124"
+TREE = "9f3c2e1" + "0" * 33
+
+
+def show(*events: e.Event, now: float = 240.0, place: int = 0, task: Request = TASK) -> str:
+    """The comment after `now` seconds; the events were recorded one each ten seconds."""
+    start = 1_800_000_000.0
+    entries = [e.Entry(id=f"t.1.{n}.0", at=start + 10 * n, event=event) for n, event in enumerate(events)]
+    return status(task, entries, now=start + now, place=place, server_url="https://github.com", limits_usd=2.0)
+
+
+WORK: tuple[e.Event, ...] = (
+    e.StageBegan(stage="prepare"),
+    e.StageBegan(stage="work"),
+    e.AIMessage(message="Looking around."),
+    e.CallsBegan(calls=("plan", "read api/routes.py")),
+    e.Usage(tokens=4000, usd=0.1),
+    e.Plan(
+        steps=(
+            e.PlanStep(text="Find the POST endpoints (3 in `api/routes.py`)", done=True),
+            e.PlanStep(text="Tests for bad bodies, ask @bob", done=False),
+        )
+    ),
+    e.ToolRead(filepath="api/routes.py"),
+    e.ToolSearch(pattern="a|b", output=""),
+    e.ToolEdit(filepath="api/models.py", old_str="x = 1\ny = 2\n", new_str="x = 1\ny = 3\nz = 4\n"),
+    e.ToolBash(command="ruff check api | tail", output="All checks passed!\n[exit 0]"),
+    e.Status(message="edit failed: old_str is not in api/models.py"),
+)
+GATED: tuple[e.Event, ...] = (
+    *WORK,
+    e.StageBegan(stage="gate"),
+    e.Changed(tree=TREE, files=4, added=118, removed=9, diff="+x\n", touches_tests=False),
+    e.StageBegan(stage="verify"),
+)
+PASSED = (
+    e.Check(command="pytest -q", exit_code=0, output="....\n214 passed in 37.90s\n[exit 0]", seconds=38),
+    e.Check(command="ruff check", exit_code=0, output="", seconds=1),
+)
+FAILED = e.Check(
+    command="pytest -q", exit_code=1, output="FAILED test_a\n```\n</details>\n1 failed, 213 passed", seconds=41
+)
+
+
+def published(draft: bool = False, tree: str = TREE) -> tuple[e.Event, ...]:
+    title = "Validate POST bodies, fixes #7"
+    return (
+        e.StageBegan(stage="publish"),
+        e.Published(branch="backspace/12-bad-bodies", commit="c" * 40, tree=tree, number=124, title=title, draft=draft),
+        e.PRCreated(pr_url=PULL),
+    )
+
+
+def test_starting() -> None:
+    assert show() == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⏳ Starting
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)\
+""")
+
+
+def test_waiting() -> None:
+    assert show(place=2) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⏳ Waiting: second in line
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+Starts when the work before it is over. `/backspace stop` takes it back.\
+""")
+    assert "### ⏳ Waiting: next in line" in show(place=1)
+    assert "### ⏳ Waiting: number 7 in line" in show(e.StageBegan(stage="queued"), place=7)
+
+
+def test_preparing() -> None:
+    assert show(e.StageBegan(stage="prepare"), e.Status(message="Installing what it needs"), now=14) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⚙️ Working: preparing
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+Installing what it needs
+
+14 s · 0 turns · $0.00 of $2.00
+`/backspace stop` stops it; what is done so far is kept.\
+""")
+
+
+def test_working() -> None:
+    assert show(*WORK, e.CallsBegan(calls=("bash pytest -q tests/api",)), now=151) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⚙️ Working: running commands
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+- [x] Find the POST endpoints (3 in `api/routes.py`)
+- [ ] Tests for bad bodies, ask `@bob`
+
+`pytest -q tests/api` · running for 41 s
+
+<details><summary>The last steps</summary>
+
+|  |  |  |
+|---|---|---|
+| read | `api/routes.py` |  |
+| search | `a\\|b` |  |
+| edit | `api/models.py` | \\+2 −1 |
+| bash | `ruff check api \\| tail` | exit 0 |
+| note | edit failed: old\\_str is not in api/models.py |  |
+
+</details>
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace stop` stops it; what is done so far is kept.\
+""")
+
+
+def test_thinking_between_the_turns() -> None:
+    assert "### ⚙️ Working: thinking" in show(*WORK)
+    assert "running for" not in show(*WORK)
+
+
+def test_only_the_last_eight_steps_are_shown() -> None:
+    comment = show(*WORK, *(e.ToolRead(filepath=f"f{n}.py") for n in range(8)))
+    assert "f0.py" in comment
+    assert "api/models.py" not in comment
+
+
+def test_checking() -> None:
+    assert show(*GATED, PASSED[0]) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⚙️ Working: checking
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+- [x] Find the POST endpoints (3 in `api/routes.py`)
+- [ ] Tests for bad bodies, ask `@bob`
+
+| check |  |  |
+|---|---|---|
+| `pytest -q` | exit 0 | 214 passed in 37.90s, 38 s |
+
+<details><summary>The last steps</summary>
+
+|  |  |  |
+|---|---|---|
+| read | `api/routes.py` |  |
+| search | `a\\|b` |  |
+| edit | `api/models.py` | \\+2 −1 |
+| bash | `ruff check api \\| tail` | exit 0 |
+| note | edit failed: old\\_str is not in api/models.py |  |
+
+</details>
+
+4 min · 1 turn · $0.10 of $2.00
+`/backspace stop` stops it; what is done so far is kept.\
+""")
+
+
+def test_ready() -> None:
+    assert show(*GATED, *PASSED, *published(), e.Done(outcome="ready"), now=9999) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ✅ [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+4 files, +118 −9 · checks passed on exactly what was published (`9f3c2e1`)
+
+| check |  |  |
+|---|---|---|
+| `pytest -q` | exit 0 | 214 passed in 37.90s, 38 s |
+| `ruff check` | exit 0 | 1 s |
+
+3 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+def test_ready_without_a_check_is_not_green() -> None:
+    assert show(*GATED, *published(), e.Done(outcome="ready", pr_url=PULL)) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### 🟡 [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+4 files, +118 −9 · not checked: no check was run
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+@pytest.mark.parametrize(
+    ("checks", "tree"),
+    [
+        ((e.Check(command="npm test", exit_code=None, output="npm is not there"), PASSED[0]), TREE),
+        ((FAILED,), TREE),
+        (PASSED, "0" * 40),
+    ],
+)
+def test_green_needs_every_check_seen_to_pass_on_the_published_tree(checks: tuple[e.Event, ...], tree: str) -> None:
+    comment = show(*GATED, *checks, *published(tree=tree), e.Done(outcome="ready"))
+    assert "✅" not in comment
+    assert "checks passed" not in comment
+
+
+def test_a_check_of_an_earlier_tree_does_not_count() -> None:
+    again = show(*GATED, FAILED, e.StageBegan(stage="work"), *GATED, *PASSED, *published(), e.Done(outcome="ready"))
+    assert "checks passed on exactly what was published" in again
+    assert "exit 1" not in again
+
+
+def test_draft_for_a_failing_check() -> None:
+    left = e.LeftOut(
+        paths=(e.LeftOutPath(path=".github/workflows/ci.yml", reason="workflow files need a person"),),
+        diff="+on: push\n",
+    )
+    changed = e.Changed(tree=TREE, files=1, added=1, removed=0, diff="+x\n", touches_tests=True)
+    done = e.Done(outcome="draft", pr_url=PULL, message="A check still fails after 3 tries.")
+    assert show(*WORK, left, changed, FAILED, *published(draft=True), done) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### 😕 Draft [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+A check still fails after 3 tries.
+
+1 file, +1 −0 · `pytest -q` failed on exactly what was published (`9f3c2e1`)
+It touches tests or the settings of checks, so a green check proves less.
+
+| check |  |  |
+|---|---|---|
+| `pytest -q` | exit 1 | 1 failed, 213 passed, 41 s |
+
+<details><summary>Last lines of a failed check</summary>
+
+`pytest -q`
+
+````
+FAILED test_a
+```
+</details>
+1 failed, 213 passed
+````
+
+</details>
+
+⚠️ `.github/workflows/ci.yml` was changed and not published: workflow files need a person
+
+<details><summary>What was left out</summary>
+
+```diff
++on: push
+```
+
+</details>
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+def test_draft_for_a_limit() -> None:
+    done = e.Done(outcome="draft", message="The work reached its limit of $2.00.")
+    comment = show(*GATED, *PASSED, *published(draft=True), done)
+    assert "### 😕 Draft [#124]" in comment
+    assert "The work reached its limit of $2.00." in comment
+
+
+def test_nothing() -> None:
+    said = e.AIMessage(message="The handlers validate **already**:\n- `api/models.py`, see https://evil.example/x")
+    assert show(*WORK, said, e.Done(outcome="nothing")) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ➖ Nothing to change
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+The agent's own words, which nothing checked:
+
+> The handlers validate **already**:
+> - `api/models.py`, see `https://evil.example/x`
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+def test_stopped() -> None:
+    assert show(*GATED, e.Done(outcome="stopped", message="Stopped by bob.")) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### 🛑 Stopped
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+Stopped by bob.
+
+<details><summary>The change, not published</summary>
+
+```diff
++x
+```
+
+</details>
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+    kept = show(*GATED, *published(draft=True), e.Done(outcome="stopped", pr_url=PULL, message="Stopped by bob."))
+    assert f"### 🛑 Stopped: the work so far is [#124](<{PULL}>)" in kept
+
+
+def test_failed() -> None:
+    why = "The model's key was refused: tell your operator."
+    assert show(*WORK, e.Error(message=why), e.Done(outcome="failed")) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ❌ Failed
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+The model's key was refused: tell your operator.
+
+2 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+    assert show(*WORK, e.Done(outcome="failed", message=why)) == show(
+        *WORK, e.Done(outcome="failed", message=why), now=9999
+    )
+
+
+def test_stopped_before_it_began() -> None:
+    assert show(e.Done(outcome="stopped", message="Stopped by bob.")) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### 🛑 Stopped
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+Stopped by bob.\
+""")
+
+
+def test_the_reaction() -> None:
+    assert done_reaction("ready") == "rocket"
+    assert {done_reaction(outcome) for outcome in ("draft", "nothing", "stopped", "failed")} == {"confused"}
+
+
+def test_refusal() -> None:
+    assert refusal("carol", "read") == "`carol` has read access here; starting Backspace takes write access."
+    assert refusal("carol", "none") == "`carol` has no access here; starting Backspace takes write access."
+
+
+words = nasty | st.sampled_from(
+    ["`" * 5000, "\u202e" * 3000, "&" * 9000, "| " * 4000, "x\n" * 9000, "/lgtm\n@bob\n" * 900]
+)
+small = st.integers(0, 300)
+paths = st.builds(e.LeftOutPath, path=words, reason=words)
+events: st.SearchStrategy[Any] = st.one_of(
+    st.builds(e.Status, message=words),
+    st.builds(e.AIMessage, message=words),
+    st.builds(e.ToolRead, filepath=words),
+    st.builds(e.ToolEdit, filepath=words, old_str=words, new_str=words),
+    st.builds(e.ToolBash, command=words, output=words),
+    st.builds(e.ToolSearch, pattern=words, output=words),
+    st.builds(e.PRCreated, pr_url=words),
+    st.builds(e.Plan, steps=st.lists(st.builds(e.PlanStep, text=words, done=st.booleans()), max_size=30).map(tuple)),
+    st.builds(e.Check, command=words, exit_code=st.none() | small, output=words, seconds=st.floats(0, 1e6)),
+    st.builds(e.Usage, tokens=small, usd=st.floats(0, 100)),
+    st.builds(e.Error, message=words),
+    st.builds(
+        e.StageBegan, stage=st.sampled_from(("queued", "prepare", "work", "gate", "verify", "publish", "report"))
+    ),
+    st.builds(e.CallsBegan, calls=st.lists(words, max_size=9).map(tuple)),
+    st.builds(e.LeftOut, paths=st.lists(paths, max_size=20).map(tuple), diff=words),
+    st.builds(e.Changed, tree=words, files=small, added=small, removed=small, diff=words, touches_tests=st.booleans()),
+    st.builds(e.Published, branch=words, commit=words, tree=words, number=small, title=words, draft=st.booleans()),
+)
+ends = st.builds(
+    e.Done,
+    outcome=st.sampled_from(("ready", "draft", "nothing", "stopped", "failed")),
+    pr_url=st.none() | words,
+    message=words,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(some=st.lists(events, max_size=25), end=st.none() | ends, instruction=words, login=words, url=words)
+def test_whatever_was_recorded_the_comment_is_short_whole_and_quiet(
+    some: list[e.Event], end: e.Done | None, instruction: str, login: str, url: str
+) -> None:
+    task = TASK.model_copy(update={"instruction": instruction, "actor": Actor(id=1, login=login), "url": url})
+    comment = show(*some, *([end] if end else []), task=task)
+    assert len(comment) <= MAX
+    assert comment.startswith(marker("c-1234-900") + "\n\n### ")
+    assert folds_are_whole(comment)
+    ours = {f"#{event.number}"[:2] for event in some if isinstance(event, e.Published)}
+    assert set(alive(comment)) <= ours
+
+
+def test_the_longest_comment_keeps_its_head_and_its_foot() -> None:
+    hard = "&`|<" * 5000
+    steps = tuple(e.PlanStep(text=hard, done=False) for _ in range(50))
+    rows = tuple(e.ToolBash(command="`" * 9000, output=f"[{'&' * 80}]") for _ in range(20))
+    checks = tuple(e.Check(command="`" * 9000, exit_code=1, output="`" * 9000) for _ in range(20))
+    left = e.LeftOut(paths=tuple(e.LeftOutPath(path="`" * 999, reason="&" * 999) for _ in range(99)), diff="`" * 99_999)
+    changed = e.Changed(tree="t", files=1, added=1, removed=1, diff="`" * 99_999, touches_tests=True)
+    for end in ((), (e.Done(outcome="failed", message=hard),)):
+        comment = show(e.StageBegan(stage="work"), e.Plan(steps=steps), *rows, left, changed, *checks, *end)
+        assert len(comment) <= MAX
+        assert folds_are_whole(comment)
+        assert comment.startswith(marker("c-1234-900") + "\n\n### ")
+        assert "0 turns · $0.00 of $2.00" in comment
