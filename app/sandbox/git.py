@@ -41,8 +41,8 @@ async def script(
     return await _call(sandbox, argv, key=key, stdin=stdin, seconds=seconds, env=env or {}, network=network)
 
 
-async def line(sandbox: Sandbox, text: str, *args: str, key: str, stdin: bytes = b"") -> str:
-    """The one line that a script prints. Raises RuntimeError where it fails."""
+async def printed(sandbox: Sandbox, text: str, *args: str, key: str, stdin: bytes = b"") -> str:
+    """What a script prints, without the last line end. Raises UserError past the deadline, RuntimeError where it fails."""
     result = in_time(await script(sandbox, text, *args, key=key, stdin=stdin))
     if result.exit_code != 0:
         raise RuntimeError(f"git failed: {last_line(result)}")

@@ -119,7 +119,7 @@ async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds:
         result = await git.script(sandbox, CLONE, *argv, key=key, seconds=seconds, env=env, network=True)
         if result.exit_code == 0:
             exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
-            return await git.line(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
+            return await git.printed(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
         failure = _why(result, branch, seconds)
         if isinstance(failure, UserError) or result.ended == "stopped" or attempt == ATTEMPTS:
             raise failure
@@ -169,8 +169,8 @@ async def show(sandbox: Sandbox, base: str, path: str, limit_bytes: int) -> str 
 
 async def changes(sandbox: Sandbox, base: str, key: str) -> tuple[Change, ...]:
     """What the work tree, except what is ignored, changes against the base. Raises UserError for more than can be published."""
-    tree = await git.line(sandbox, SNAPSHOT + "git write-tree", key=f"{key}/tree")
-    found = await _between(sandbox, base, tree, key)
+    tree = await git.printed(sandbox, SNAPSHOT + "git write-tree", key=f"changes/{key}")
+    found = await _between(sandbox, base, tree, f"changes/{key}")
     untouched = await _renormalized(sandbox)
     return tuple(change for change in found if (change.path, change.new_sha) not in untouched)
 
@@ -178,17 +178,17 @@ async def changes(sandbox: Sandbox, base: str, key: str) -> tuple[Change, ...]:
 async def candidate(sandbox: Sandbox, base: str, paths: Sequence[str], key: str) -> str:
     """SHA of the tree that is the base plus what the work tree changes in these paths, and nothing else."""
     wanted = set(paths)
-    chosen = [change for change in await changes(sandbox, base, key) if change.path in wanted]
+    chosen = [change for change in await changes(sandbox, base, f"candidate/{key}") if change.path in wanted]
     chosen.sort(key=lambda change: change.status != "D")  # a file gives way before a folder of its name comes
     entries = b"".join(f"{c.new_mode} {c.new_sha}\t{c.path}\0".encode(errors="surrogateescape") for c in chosen)
-    return await git.line(sandbox, CANDIDATE, base, key=f"{key}/candidate", stdin=entries)
+    return await git.printed(sandbox, CANDIDATE, base, key=f"candidate/{key}", stdin=entries)
 
 
 async def checkout(sandbox: Sandbox, tree: str, key: str) -> None:
     """The work tree becomes exactly that tree; ignored files stay, other untracked ones go. Raises RuntimeError where it does not."""
-    wanted, actual = (await git.line(sandbox, SNAPSHOT + CHECKOUT, tree, key=key)).split()
+    wanted, actual = (await git.printed(sandbox, SNAPSHOT + CHECKOUT, tree, key=f"checkout/{key}")).split()
     if actual != wanted:
-        differing = await _between(sandbox, wanted, actual, key)
+        differing = await _between(sandbox, wanted, actual, f"checkout/{key}")
         untouched = await _renormalized(sandbox)
         if any((change.path, change.new_sha) not in untouched for change in differing):
             raise RuntimeError(f"the work tree can't be brought to {tree}: it is {actual}")
@@ -203,7 +203,7 @@ async def contents(sandbox: Sandbox, changes: Sequence[Change], key: str) -> dic
         )
     names = "".join(f"{c.new_sha}\n" for c in blobs).encode()
     keep = sum(c.size + 100 for c in blobs)
-    result = await git.run(sandbox, "cat-file", "--batch", key=f"{key}/contents", stdin=names, keep=keep)
+    result = await git.run(sandbox, "cat-file", "--batch", key=f"contents/{key}", stdin=names, keep=keep)
     output, found = result.stdout.head, {}
     for change in blobs:
         header, _, output = output.partition(b"\n")
@@ -216,8 +216,8 @@ async def diff(sandbox: Sandbox, base: str, tree: str, key: str, limit: int) -> 
     """Unified diff for people: `text` holds at most the first `limit` bytes of it, the numbers speak of the whole."""
     flags = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv")
     patch, stat = await asyncio.gather(
-        git.run(sandbox, *flags, "-p", base, tree, key=f"{key}/patch", keep=2 * limit),
-        git.run(sandbox, *flags, "-z", "--numstat", base, tree, key=f"{key}/stat", keep=8 << 20),
+        git.run(sandbox, *flags, "-p", base, tree, key=f"diff/{key}/patch", keep=2 * limit),
+        git.run(sandbox, *flags, "-z", "--numstat", base, tree, key=f"diff/{key}/stat", keep=8 << 20),
     )
     lines = [entry.split(b"\t")[:2] for entry in stat.stdout.head.split(b"\0") if entry]
     added, removed = (sum(int(line[side]) for line in lines if line[side] != b"-") for side in (0, 1))

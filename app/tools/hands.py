@@ -34,7 +34,7 @@ def resolve(request: Json, reading: bool = False) -> str:
     if "\0" in request["path"]:
         raise Refused("A path can't hold a NUL character.")
     root = os.path.realpath(request["root"])
-    path = os.path.realpath(os.path.join(root, request["path"]))
+    path: str = os.path.realpath(os.path.join(root, request["path"]))
     outputs = os.environ.get("BACKSPACE_OUTPUT")
     allowed = [root, os.path.realpath(outputs)] if reading and outputs else [root]
     if not any(path == top or path.startswith(top + os.sep) for top in allowed):
@@ -54,11 +54,10 @@ def content(path: str, name: str) -> str:
     if size > MAX_FILE:
         raise Refused(f"{name} has {size:,} bytes, more than this tool takes. Use bash to look at parts of it.")
     with open(path, "rb") as file:
-        data: bytes = file.read()
+        data = file.read()
     if b"\0" in data[:8192]:
         raise Refused(f"{name} is binary ({size:,} bytes). This tool takes text only.")
-    text: str = data.decode("utf-8", "surrogateescape")
-    return text
+    return data.decode("utf-8", "surrogateescape")
 
 
 def missing(path: str, name: str) -> str:

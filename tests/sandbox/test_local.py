@@ -1,0 +1,250 @@
+"""What is so of the sandboxes on this machine: their walls, and their life beyond the server's."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from app.core.errors import UserError
+from app.sandbox import keeper
+from app.sandbox.base import Call
+from app.sandbox.bubblewrap import explain, refuse_overlap
+from app.sandbox.local import LocalSandbox, LocalSandboxes, folder_name
+
+CLIENT = """
+import asyncio, sys
+from pathlib import Path
+from app.sandbox.base import Call
+from app.sandbox.local import LocalSandboxes
+
+async def main():
+    sandbox = await LocalSandboxes(Path(sys.argv[1]), isolation=sys.argv[2]).create("run")
+    await sandbox.run(Call("work/1/0", ("bash", "-c", sys.argv[3]), 30))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def walled(tmp_path: Path) -> AsyncIterator[LocalSandbox]:
+    sandbox = await LocalSandboxes(tmp_path / "sandboxes").create("c-1-2/1")
+    yield sandbox
+    await sandbox.kill()
+
+
+async def say(sandbox: LocalSandbox, command: str, *, key: str = "", network: bool = False) -> str:
+    argv = ("bash", "-c", f"exec 2>&1; {command}")
+    result = await sandbox.run(Call(key or str(hash(command)).strip("-"), argv, 20, network=network))
+    return result.stdout.head.decode()
+
+
+async def test_the_check_passes_here_and_leaves_nothing(tmp_path: Path) -> None:
+    sandboxes = LocalSandboxes(tmp_path / "sandboxes")
+    await sandboxes.check()
+    assert await sandboxes.runs() == {}
+
+
+async def test_a_machine_that_refuses_is_told_what_to_do() -> None:
+    said = explain("bwrap: No permissions to create new namespace")
+    assert "kernel.unprivileged_userns_clone" in said
+    assert "apparmor_restrict_unprivileged_userns" in said
+    assert "BACKSPACE_SANDBOX=unsafe-local" in said
+
+
+async def test_a_folder_that_commands_could_see_is_refused() -> None:
+    with pytest.raises(UserError, match="BACKSPACE_DATA"):
+        refuse_overlap(Path("/usr/local/backspace"))
+
+
+async def test_nothing_of_the_host_is_in_sight(walled: LocalSandbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+    for path in (
+        secret,
+        tmp_path,
+        Path.cwd(),
+        Path(sys.prefix) / "pyvenv.cfg",
+        Path.home() / ".bashrc",
+        Path("/etc/shadow"),
+    ):
+        assert "No such file" in await say(walled, f"ls {path}"), path
+    ours = {
+        "bin",
+        "dev",
+        "etc",
+        "home",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "opt",
+        "output",
+        "proc",
+        "sbin",
+        "tmp",
+        "usr",
+        "var",
+    }
+    assert set((await say(walled, "ls /")).split()) <= ours | set(Path(sys.base_prefix).parts[1:2])
+
+
+async def test_nothing_of_the_servers_environment_is_in_sight(tmp_path: Path) -> None:
+    command = "env; cat /proc/*/environ | tr '\\0' '\\n'"
+    root = tmp_path / "sandboxes"
+    assert start(root, "bubblewrap", command).wait() == 0
+    sandbox = await LocalSandboxes(root).connect(folder_name("run"))
+    seen = (await sandbox.run(Call("work/1/0", ("true",), 5))).stdout.head.decode()
+    assert "HOME=/home/agent" in seen
+    assert "canary" not in seen
+    names = {
+        line.split("=")[0] for line in (await sandbox.run(Call("env", ("env",), 5))).stdout.head.decode().splitlines()
+    }
+    ours = {"BACKSPACE_OUTPUT", "HOME", "LANG", "PATH", "PIP_DISABLE_PIP_VERSION_CHECK", "TERM", "TMPDIR"}
+    assert names - {"PWD"} == ours
+    await sandbox.kill()
+
+
+async def test_other_runs_are_not_in_sight(walled: LocalSandbox, tmp_path: Path) -> None:
+    other = await LocalSandboxes(tmp_path / "sandboxes").create("c-1-3/1")
+    await say(other, "echo canary > ~/file; echo canary > /tmp/file")
+    assert "canary" not in await say(walled, "cat /tmp/* /home/*/* /home/*/*/* /output/*/*", key="look")
+    await other.kill()
+
+
+async def test_no_process_of_the_host_is_in_sight(walled: LocalSandbox) -> None:
+    pids = [int(pid) for pid in (await say(walled, "ls /proc | grep -x '[0-9]*'")).split()]
+    assert max(pids) < 10
+    assert "No such process" in await say(walled, f"kill -0 {os.getpid()}")
+
+
+async def test_no_rights_are_left(walled: LocalSandbox) -> None:
+    status = await say(walled, "id -u; grep -E 'NoNewPrivs|CapEff|CapBnd' /proc/self/status")
+    assert status.split() == ["1000", "CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1"]
+    assert "done" not in await say(walled, "unshare -Ur true && echo done")
+    for path in ("/usr/x", "/etc/x", "/x", "/output/x", "/opt/backspace/bin/python", f"{sys.base_prefix}/x"):
+        assert "Read-only" in await say(walled, f"echo > {path}"), path
+
+
+async def test_limits_hold_for_files_and_memory(walled: LocalSandbox) -> None:
+    assert await say(walled, "ulimit -c; ulimit -n; ulimit -f; ulimit -d") == "0\n8192\n2097152\n8388608\n"
+    assert "MemoryError" in await say(walled, "python3 -c 'bytearray(9 << 30)'")
+
+
+async def test_only_a_call_that_asks_reaches_the_network(walled: LocalSandbox) -> None:
+    class Hello(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        get = f"python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}\").read())'"
+        assert "hello" in await say(walled, get, key="with", network=True)
+        assert "Connection refused" in await say(walled, get, key="without")
+        server.shutdown()
+        thread.join()
+    assert (await say(walled, "cat /proc/net/route")).count("\n") == 1
+
+
+async def test_packages_come_from_the_folder_and_nowhere_else(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / "marker").touch()
+    sandbox = await LocalSandboxes(tmp_path / "sandboxes", wheels=wheels).create("run")
+    said = await say(sandbox, 'echo $PIP_NO_INDEX; ls "$PIP_FIND_LINKS"; touch "$PIP_FIND_LINKS/x"')
+    assert said.startswith("1\nmarker\n")
+    assert "Read-only" in said
+    await sandbox.kill()
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "none"])
+async def test_a_command_outlives_the_server_that_started_it(tmp_path: Path, isolation: str) -> None:
+    root = tmp_path / "sandboxes"
+    command = "echo begun; echo x >> ran; until [ -e go ]; do sleep 0.02; done; echo ended; exit 4"
+    client = start(root, isolation, command)
+    folder = root / folder_name("run")
+    await asyncio.to_thread(appears, folder / "home/repo/ran")
+    client.kill()
+    client.wait()
+    sandbox = await LocalSandboxes(root, isolation=isolation).connect(folder.name)  # type: ignore[arg-type]
+    waiting = [asyncio.create_task(sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))) for _ in range(2)]
+    (folder / "home/repo/go").touch()
+    first, second = await asyncio.gather(*waiting)
+    assert first == second
+    assert (first.ended, first.exit_code, first.stdout.head) == ("exited", 4, b"begun\nended\n")
+    assert (folder / "home/repo/ran").read_text() == "x\n"
+    await sandbox.kill()
+
+
+async def test_a_call_whose_end_was_lost_is_not_run_again(walled: LocalSandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "sandboxes" / walled.id
+    call = Call("work/1/0", ("bash", "-c", "echo before; echo x >> ran; sleep 60"), 60)
+    waiting = asyncio.create_task(walled.run(call))
+    await asyncio.to_thread(appears, folder / "home/repo/ran")
+    os.kill(keeper_of(folder / "calls/work+1+0/lock"), signal.SIGKILL)
+    result = await waiting
+    assert (result.ended, result.exit_code, result.stdout.head) == ("interrupted", None, b"before\n")
+    assert (await walled.run(call)).ended == "interrupted"
+    assert (folder / "home/repo/ran").read_text() == "x\n"
+
+
+def start(root: Path, isolation: str, command: str) -> "subprocess.Popen[bytes]":
+    """A server of its own that runs one command."""
+    env = os.environ | {"ANTHROPIC_API_KEY": "canary-key", "PYTHONPATH": str(Path.cwd())}
+    return subprocess.Popen([sys.executable, "-c", CLIENT, str(root), isolation, command], env=env)
+
+
+def holding(word: bytes, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and word in path.read_bytes()]
+
+
+def appears(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.02)
+
+
+def keeper_of(lock: Path) -> int:
+    """The process that has the lock open."""
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if descriptor.readlink() == lock:
+                return int(descriptor.parts[2])
+        except OSError:
+            pass
+    raise AssertionError(f"nobody holds {lock}")
+
+
+async def test_a_request_cut_short_starts_nothing(walled: LocalSandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "sandboxes" / walled.id / "calls/k"
+    request = f'{{"folder": "{folder}", "stdin": 10}}\nfour'.encode()
+    client = await asyncio.create_subprocess_exec(sys.executable, "-IS", keeper.__file__, stdin=subprocess.PIPE)
+    await client.communicate(request)
+    assert not folder.exists()
+    assert (await walled.run(Call("k", ("echo", "1"), 5))).stdout.head == b"1\n"
+
+
+async def test_the_environment_of_a_call_is_on_no_disk(walled: LocalSandbox, tmp_path: Path) -> None:
+    await walled.run(Call("k", ("sh", "-c", "test -n $TOKEN"), 5, env={"TOKEN": "canary-token"}, stdin=b"canary-stdin"))
+    assert holding(b"canary", tmp_path) == []
+
+
+async def test_an_id_is_readable_and_one_for_every_run() -> None:
+    runs = ["c-1-2/1", "c-1-2/11", "c-1/2-1", "C-1-2/1", "../../etc", "-", "x" * 300]
+    names = [folder_name(run) for run in runs]
+    assert len(set(names)) == len(runs)
+    assert all(len(name) < 60 and name.strip("abcdefghijklmnopqrstuvwxyz0123456789-") == "" for name in names)
+    assert names[0].startswith("c-1-2-1-")

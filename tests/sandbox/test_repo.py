@@ -1,0 +1,228 @@
+"""The repository in a sandbox, against real git over real HTTP."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import UserError
+from app.sandbox import repo
+from app.sandbox.base import Call
+from app.sandbox.local import LocalSandbox, LocalSandboxes
+from app.sandbox.repo import Change
+from tests.sandbox.git_server import git, serve
+
+TOKEN = "ghs_canary-token"
+
+
+@dataclass
+class Ground:
+    sandbox: LocalSandbox
+    url: str
+    folder: Path
+    base: str = ""
+
+    async def clone(self, **other: str) -> str:
+        given = {"url": self.url, "token": TOKEN, "branch": "main", **other}
+        self.base = await repo.clone(self.sandbox, seconds=30, **given)
+        return self.base
+
+    async def bash(self, command: str) -> str:
+        key = f"bash/{len(list((self.folder / 'calls').iterdir()))}"
+        result = await self.sandbox.run(Call(key, ("bash", "-ec", f"exec 2>&1\n{command}"), 20))
+        assert result.exit_code == 0, result
+        return result.stdout.head.decode(errors="surrogateescape")
+
+    async def changes(self, key: str) -> dict[str, Change]:
+        return {change.path: change for change in await repo.changes(self.sandbox, self.base, key)}
+
+    async def candidate(self, key: str, leave_out: tuple[str, ...] = ()) -> str:
+        paths = [path for path in await self.changes(f"{key}/c") if path not in leave_out]
+        return await repo.candidate(self.sandbox, self.base, paths, key)
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Iterator[str]:
+    work = tmp_path / "served/o/r"
+    (work / "src").mkdir(parents=True)
+    for name, data in {
+        "README.md": b"# Larder\n",
+        "src/a.py": b"a = 1\n",
+        "src/odd \n -name": b"odd",
+        ".gitignore": b"build/\n*.log\n",
+        ".gitattributes": b"*.bat text eol=crlf\n",
+        "logo.png": b"\x89PNG\0\0",
+        "run.sh": b"#!/bin/sh\n",
+    }.items():
+        (work / name).write_bytes(data)
+    (work / "run.sh").chmod(0o755)
+    git(work, "init", "-q")
+    git(work, "add", ".")
+    crlf = git(work, "hash-object", "-w", "--stdin", "--no-filters", stdin=b"echo\r\n")
+    git(work, "update-index", "--add", "--cacheinfo", f"100644,{crlf},old.bat")
+    git(work, "commit", "-qm", "First")
+    git(work, "branch", "other")
+    with serve(tmp_path / "served", TOKEN) as address:
+        yield f"{address}/o/r"
+
+
+@pytest.fixture
+async def ground(origin: str, tmp_path: Path) -> AsyncIterator[Ground]:
+    sandbox = await LocalSandboxes(tmp_path / "sandboxes").create("run")
+    yield Ground(sandbox, origin, tmp_path / "sandboxes" / sandbox.id)
+    await sandbox.kill()
+
+
+@pytest.fixture
+async def cloned(ground: Ground) -> Ground:
+    await ground.clone()
+    return ground
+
+
+async def test_a_clone_is_the_branch_and_holds_no_token(ground: Ground, tmp_path: Path) -> None:
+    base = await ground.clone()
+    assert base == git(tmp_path / "served/o/r", "rev-parse", "main")
+    assert await ground.bash("cat src/a.py; git log --format=%s; git remote -v | head -1") == (
+        f"a = 1\nFirst\norigin\t{ground.url} (fetch)\n"
+    )
+    assert await ground.clone() == base
+    files = [path for path in ground.folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"canary" in path.read_bytes() or b"YWNjZXNzLXRva2Vu" in path.read_bytes()]
+    assert await ground.changes("k") == {}
+
+
+async def test_what_the_asker_can_mend_is_said(ground: Ground) -> None:
+    with pytest.raises(UserError, match="no branch 'gone'"):
+        await ground.clone(branch="gone")
+
+
+async def test_a_repository_without_access_is_said(ground: Ground) -> None:
+    with pytest.raises(UserError, match="not given access"):
+        await ground.clone(token="another")
+
+
+async def test_other_transports_than_http_are_not_used(ground: Ground, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="transport 'file' not allowed"):
+        await ground.clone(url=f"file://{tmp_path}/served/o/r")
+
+
+async def test_facts_of_the_base_do_not_change_with_the_work_tree(cloned: Ground) -> None:
+    await cloned.bash("rm -r README.md src; echo x > new")
+    paths = await repo.tracked(cloned.sandbox, cloned.base, 100)
+    assert "src/odd \n -name" in paths
+    assert "new" not in paths
+    assert len(await repo.tracked(cloned.sandbox, cloned.base, 2)) == 2
+    assert await repo.show(cloned.sandbox, cloned.base, "README.md", 100) == "# Larder\n"
+    assert await repo.show(cloned.sandbox, cloned.base, "README.md", 3) is None
+    assert await repo.show(cloned.sandbox, cloned.base, "logo.png", 100) is None
+    assert await repo.show(cloned.sandbox, cloned.base, "src", 100) is None
+    assert await repo.show(cloned.sandbox, cloned.base, "none", 100) is None
+
+
+async def test_changes_of_every_kind_are_seen(cloned: Ground) -> None:
+    await cloned.bash(
+        "echo 'a = 2' > src/a.py; rm src/odd*; echo new > -rf; ln -s /etc/passwd link; chmod -x run.sh; rm README.md; ln -s x README.md;"
+        r"printf 1 > $'bad\xff'; printf '\0\1' > bin; echo > x.log; mkdir build __pycache__; echo > build/x; mkfifo p;"
+        "echo > __pycache__/x.pyc;"
+        "git add -A; git -c user.name=x -c user.email=x commit -qm mine; echo 'a = 3' > src/a.py"
+    )
+    found = await cloned.changes("k")
+    assert {path: (c.status, c.old_mode, c.new_mode, c.size, c.binary) for path, c in found.items()} == {
+        "src/a.py": ("M", "100644", "100644", 6, False),
+        "src/odd \n -name": ("D", "100644", "000000", 0, False),
+        "-rf": ("A", "000000", "100644", 4, False),
+        "link": ("A", "000000", "120000", 11, False),
+        "run.sh": ("M", "100755", "100644", 10, False),
+        "README.md": ("T", "100644", "120000", 1, False),
+        "bad\udcff": ("A", "000000", "100644", 1, False),
+        "bin": ("A", "000000", "100644", 2, True),
+    }
+    contents = await repo.contents(cloned.sandbox, list(found.values()), "k")
+    assert contents["src/a.py"] == b"a = 3\n"
+    assert contents["bin"] == b"\0\1"
+    assert contents["link"] == b"/etc/passwd"
+    assert "src/odd \n -name" not in contents
+
+
+async def test_nothing_that_the_agent_configures_changes_what_is_read(cloned: Ground) -> None:
+    """Hooks, filters, excludes, replaced objects, index flags: none of it is ours."""
+    honest = await cloned.bash("git hash-object README.md")
+    await cloned.bash(
+        "git config core.hooksPath /tmp; git config core.excludesFile /tmp/all;"
+        "echo '*' > /tmp/all; mkdir -p .git/info ~/.config/git; echo '*' > .git/info/exclude; echo '*' > ~/.config/git/ignore;"
+        "git config filter.f.clean 'echo filtered'; git config filter.f.smudge 'echo filtered'; echo '* filter=f' > .git/info/attributes;"
+        "git config --global filter.f.clean 'echo filtered'; echo '* filter=f' > ~/.config/git/attributes;"
+        "git config diff.external 'touch /tmp/ran';"
+        "echo 'a = 2' > src/a.py; git update-index --assume-unchanged src/a.py; echo '* filter=f diff=f' >> .gitattributes;"
+        "git replace $(git rev-parse :run.sh) $(git rev-parse :README.md); echo new > new;"
+        "git config core.fsmonitor 'touch /tmp/ran; true'"
+    )
+    found = await cloned.changes("k")
+    assert set(found) == {"src/a.py", ".gitattributes", "new"}
+    assert (await repo.contents(cloned.sandbox, list(found.values()), "k"))["new"] == b"new\n"
+    tree = await cloned.candidate("k2")
+    await repo.diff(cloned.sandbox, cloned.base, tree, "k3", 1000)
+    await repo.checkout(cloned.sandbox, tree, "k4")
+    assert await cloned.bash("test ! -e /tmp/ran; git hash-object --no-filters README.md") == honest
+
+
+async def test_work_is_not_lost_with_the_git_directory(cloned: Ground) -> None:
+    await cloned.bash("rm -rf .git; echo 'a = 2' > src/a.py")
+    assert set(await cloned.changes("k")) == {"src/a.py"}
+
+
+async def test_the_candidate_is_the_base_and_the_chosen_paths(cloned: Ground) -> None:
+    await cloned.bash(
+        "echo 'a = 2' > src/a.py; mkdir -p .github/workflows; echo on: > .github/workflows/x.yml; rm logo.png"
+    )
+    tree = await cloned.candidate("k", leave_out=(".github/workflows/x.yml",))
+    diff = await repo.diff(cloned.sandbox, cloned.base, tree, "k", 10_000)
+    assert (diff.files, diff.added, diff.removed) == (2, 1, 1)
+    assert "-a = 1\n+a = 2\n" in diff.text
+    assert "x.yml" not in diff.text
+    assert tree == await cloned.candidate("again", leave_out=(".github/workflows/x.yml",))
+
+
+async def test_checkout_brings_the_work_tree_to_the_tree_and_keeps_what_is_ignored(cloned: Ground) -> None:
+    await cloned.bash(
+        "echo 'a = 2' > src/a.py; echo new > new; echo left > left; rm README.md; mkdir build .venv nested; echo kept > build/x;"
+        "echo kept > .venv/x; cd nested; git init -q; echo x > x; cd ..; mkdir shut; echo x > shut/x; chmod 000 shut"
+    )
+    tree = await cloned.candidate("k", leave_out=("left", "nested", "shut/x"))
+    await cloned.bash("echo 'a = 3' > src/a.py; rm new; echo later > later")
+    await repo.checkout(cloned.sandbox, tree, "k")
+    await repo.checkout(cloned.sandbox, tree, "k")
+    left = await cloned.bash("cat src/a.py new build/x .venv/x; ls -A")
+    assert left.startswith("a = 2\nnew\nkept\nkept\n")
+    assert not {"left", "later", "nested", "README.md", "shut"} & set(left.split())
+    await repo.checkout(cloned.sandbox, f"{cloned.base}^{{tree}}", "base")
+    assert await cloned.bash("cat src/a.py README.md") == "a = 1\n# Larder\n"
+    assert await cloned.changes("after") == {}
+
+
+async def test_a_file_that_becomes_a_folder(cloned: Ground) -> None:
+    await cloned.bash("rm README.md; mkdir README.md; echo x > README.md/x; rm -r src; echo > src")
+    tree = await cloned.candidate("k")
+    await repo.checkout(cloned.sandbox, tree, "k")
+    assert await cloned.bash("cat README.md/x; cat src") == "x\n\n"
+
+
+async def test_too_many_changes_are_refused(cloned: Ground) -> None:
+    await cloned.bash("mkdir many; cd many; seq 5001 | xargs touch")
+    with pytest.raises(UserError, match="More than 5,000 files"):
+        await cloned.changes("k")
+
+
+async def test_a_nested_repository_is_seen_for_what_it_is(cloned: Ground) -> None:
+    await cloned.bash(
+        "mkdir empty full; git init -q empty; cd full; git init -q; echo x > x; git add x;"
+        "git -c user.name=x -c user.email=x commit -qm x"
+    )
+    assert {path: change.new_mode for path, change in (await cloned.changes("k")).items()} == {"full": "160000"}
+
+
+async def test_a_long_diff_is_cut_and_counted_whole(cloned: Ground) -> None:
+    await cloned.bash("seq 100000 > long")
+    diff = await repo.diff(cloned.sandbox, cloned.base, await cloned.candidate("k"), "k", 1000)
+    assert (len(diff.text), diff.added, diff.files) == (1000, 100_000, 1)
