@@ -96,24 +96,33 @@ def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
     url = done.pr_url or seen.pr_url or ""
     return [
         f"### {_end(seen, done, url, server_url)}\n{asked}",
-        plain(done.message or (seen.error if done.outcome == "failed" else ""), 500),
+        _why(seen, done),
         _proof(seen),
+        plain(seen.on_checks),
         check_table(seen.checks),
         *(_last_lines(check) for check in _failing(seen)[:_FAILED]),
-        _own_words(seen) if done.outcome == "nothing" else "",
-        _unpublished(seen) if not seen.published else "",
+        _unpublished(seen) if done.outcome in ("stopped", "failed") else "",
         _left_out(seen.left_out) if seen.left_out else "",
     ]
+
+
+def _why(seen: View, done: Done) -> str:
+    if done.outcome != "nothing":
+        return plain(done.message or (seen.error if done.outcome == "failed" else ""), 500)
+    words = prose(done.message or seen.said, 2_000)
+    quoted = "\n".join(f"> {line}".rstrip() for line in words.split("\n"))
+    return f"The agent's own words, which nothing checked:\n\n{quoted}" if words else ""
 
 
 def _end(seen: View, done: Done, url: str, server_url: str) -> str:
     if done.outcome in _ENDS:
         kept = f": the work so far is {link(f'#{seen.published.number}', url, server_url)}" if seen.published else ""
         return _ENDS[done.outcome] + kept
-    sign = "😕 Draft" if done.outcome == "draft" else "✅" if seen.checked == "passed" else "🟡"
+    sign = "😕" if done.outcome == "draft" else "✅" if seen.checked == "passed" else "🟡"
     if not seen.published:
         return f"{sign} {link('Pull request', url, server_url)}"
-    return f"{sign} {link(f'#{seen.published.number}', url, server_url)} {plain(seen.published.title, 256)}"
+    kind = " Draft" if seen.published.draft else ""
+    return f"{sign}{kind} {link(f'#{seen.published.number}', url, server_url)} {plain(seen.published.title, 256)}"
 
 
 def _proof(seen: View) -> str:
@@ -128,7 +137,9 @@ def _proof(seen: View) -> str:
         case "failed" if seen.published.tree == seen.changed.tree:
             proof = f"{inline_code(_failing(seen)[0].command)} failed on {exactly}"
         case "not run" if not seen.checks:
-            proof = "not checked: no check was run"
+            proof = "not checked: no check is known for this repository"
+        case "not run" if all(check.exit_code is None for check in seen.checks):
+            proof = "not checked: see why it was not run"
         case "not run":
             proof = "not checked in full: see what was not run"
         case _:
@@ -146,19 +157,10 @@ def _last_lines(check: Check) -> str:
     return folded("Last lines of a failed check", f"{inline_code(check.command)}\n\n{block}")
 
 
-def _own_words(seen: View) -> str:
-    """The model's claim, shown as one."""
-    words = prose(seen.said, 2_000)
-    return (
-        "The agent's own words, which nothing checked:\n\n"
-        + "\n".join(f"> {line}".rstrip() for line in words.split("\n"))
-        if words
-        else ""
-    )
-
-
 def _unpublished(seen: View) -> str:
-    return folded("The change, not published", fenced(seen.changed.diff, "diff", _DIFF)) if seen.changed else ""
+    if seen.published or not seen.changed:
+        return ""
+    return folded("The change, not published", fenced(seen.changed.diff, "diff", _DIFF))
 
 
 def _left_out(left: LeftOut) -> str:

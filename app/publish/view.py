@@ -40,7 +40,11 @@ class View:
     changed: e.Changed | None = None
     checks: list[e.Check] = field(default_factory=list)
     """On the tree of `changed`."""
+    on_checks: str = ""
+    """A line for people about them ("… fails on the base too")."""
     left_out: e.LeftOut | None = None
+    judged: bool = False
+    """The last gate came after the last work, so that `changed`, `checks` and `left_out` are of one candidate."""
     published: e.Published | None = None
     pr_url: str | None = None
     error: str = ""
@@ -81,6 +85,8 @@ def _take(seen: View, event: e.Event, at: float) -> None:
         case e.Status() if seen.stage == "work":
             seen.rows.append(Row("note", event.message))
             seen.calls = ()
+        case e.Status() if seen.stage == "verify":
+            seen.on_checks = event.message
         case e.Status():
             seen.note = event.message
         case e.AIMessage():
@@ -88,10 +94,12 @@ def _take(seen: View, event: e.Event, at: float) -> None:
         case e.Usage():
             seen.turns, seen.usd = seen.turns + 1, event.usd
         case e.Changed():
-            seen.changed, seen.checks = event, []
+            _judge(seen)
+            seen.changed = event
         case e.Check():
             seen.checks.append(event)
         case e.LeftOut():
+            _judge(seen)
             seen.left_out = event
         case e.Published():
             seen.published = event
@@ -107,8 +115,15 @@ def _begin(seen: View, stage: Stage, at: float) -> None:
     seen.stage, seen.calls, seen.note = stage, (), ""
     if stage != "queued" and seen.began is None:
         seen.began = at
-    if stage == "gate":  # each time anew: the model may have mended what a check found
-        seen.changed, seen.left_out, seen.checks = None, None, []
+    if stage in ("work", "gate"):
+        seen.judged = False
+
+
+def _judge(seen: View) -> None:
+    """A gate has a new candidate: what is known of the one before says nothing about it."""
+    if not seen.judged:
+        seen.changed, seen.left_out, seen.checks, seen.on_checks = None, None, [], ""
+    seen.judged = True
 
 
 def _row(event: e.ToolRead | e.ToolEdit | e.ToolBash | e.ToolSearch) -> Row:

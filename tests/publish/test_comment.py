@@ -214,7 +214,7 @@ def test_ready_without_a_check_is_not_green() -> None:
 ### 🟡 [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
 Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
 
-4 files, +118 −9 · not checked: no check was run
+4 files, +118 −9 · not checked: no check is known for this repository
 
 2 min · 1 turn · $0.10 of $2.00
 `/backspace <prompt>` asks again.\
@@ -241,6 +241,19 @@ def test_a_check_of_an_earlier_tree_does_not_count() -> None:
     assert "exit 1" not in again
 
 
+def test_what_was_left_out_of_an_earlier_tree_is_not_told_of_the_last() -> None:
+    left = e.LeftOut(paths=(e.LeftOutPath(path="big.bin", reason="it has 9.0 MB"),), diff="")
+    again = show(
+        *GATED, left, FAILED, e.StageBegan(stage="work"), *GATED, *PASSED, *published(), e.Done(outcome="ready")
+    )
+    assert "big.bin" in show(*GATED, left, FAILED, *published(), e.Done(outcome="draft"))
+    assert "big.bin" not in again
+
+
+def test_a_failing_check_stays_in_sight_while_it_is_mended() -> None:
+    assert "| exit 1 |" in show(*GATED, FAILED, e.StageBegan(stage="work"), e.CallsBegan(calls=("read a.py",)))
+
+
 def test_draft_for_a_failing_check() -> None:
     left = e.LeftOut(
         paths=(e.LeftOutPath(path=".github/workflows/ci.yml", reason="workflow files need a person"),),
@@ -248,7 +261,10 @@ def test_draft_for_a_failing_check() -> None:
     )
     changed = e.Changed(tree=TREE, files=1, added=1, removed=0, diff="+x\n", touches_tests=True)
     done = e.Done(outcome="draft", pr_url=PULL, message="A check still fails after 3 tries.")
-    assert show(*WORK, left, changed, FAILED, *published(draft=True), done) == snapshot("""\
+    base = e.Status(message="`pytest -q` fails on the base too.")
+    assert show(
+        *WORK, changed, left, e.StageBegan(stage="verify"), FAILED, base, *published(draft=True), done
+    ) == snapshot("""\
 <!-- backspace:c-1234-900 -->
 
 ### 😕 Draft [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
@@ -258,6 +274,8 @@ A check still fails after 3 tries.
 
 1 file, +1 −0 · `pytest -q` failed on exactly what was published (`9f3c2e1`)
 It touches tests or the settings of checks, so a green check proves less.
+
+`pytest -q` fails on the base too.
 
 | check |  |  |
 |---|---|---|
@@ -286,9 +304,13 @@ FAILED test_a
 
 </details>
 
-2 min · 1 turn · $0.10 of $2.00
+3 min · 1 turn · $0.10 of $2.00
 `/backspace <prompt>` asks again.\
 """)
+
+
+def test_a_draft_that_github_opened_as_ready_is_not_called_one() -> None:
+    assert "### 😕 [#124]" in show(*GATED, FAILED, *published(draft=False), e.Done(outcome="draft", pr_url=PULL))
 
 
 def test_draft_for_a_limit() -> None:
@@ -300,6 +322,9 @@ def test_draft_for_a_limit() -> None:
 
 def test_nothing() -> None:
     said = e.AIMessage(message="The handlers validate **already**:\n- `api/models.py`, see https://evil.example/x")
+    assert show(*WORK, said, e.Done(outcome="nothing", message=said.message)) == show(
+        *WORK, said, e.Done(outcome="nothing")
+    )
     assert show(*WORK, said, e.Done(outcome="nothing")) == snapshot("""\
 <!-- backspace:c-1234-900 -->
 
