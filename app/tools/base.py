@@ -11,7 +11,7 @@ from app.tools.edit import Edit
 from app.tools.plan import MakePlan
 from app.tools.read import Read
 from app.tools.search import Search
-from app.tools.tool import Tool, ToolResult, failure, short, tail
+from app.tools.tool import Tool, ToolResult, failure, one_line, tail
 from app.tools.write import Write
 
 __all__ = ["TOOLS", "Tool", "ToolResult", "briefs", "definitions", "run_calls", "tail"]
@@ -29,7 +29,7 @@ def definitions() -> list[dict[str, Any]]:
 def briefs(calls: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """One short line for each call, for people."""
     return tuple(
-        NAMED[call["name"]].brief(call["input"]) if call["name"] in NAMED else short(call["name"], 80) for call in calls
+        NAMED[call["name"]].brief(call["input"]) if call["name"] in NAMED else one_line(call["name"]) for call in calls
     )
 
 
@@ -58,5 +58,5 @@ def _reads_only(call: Mapping[str, Any]) -> bool:
 
 async def _run(sandbox: Sandbox, key: str, call: Mapping[str, Any]) -> ToolResult:
     if call["name"] not in NAMED:
-        return failure(f"There is no tool named {short(call['name'], 80)}. There are: {', '.join(NAMED)}.")
+        return failure(f"There is no tool named {one_line(call['name'])}. There are: {', '.join(NAMED)}.")
     return await NAMED[call["name"]].run(sandbox, key, call["input"])

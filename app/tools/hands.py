@@ -127,7 +127,10 @@ def write(request: Json) -> Json:
     except (FileExistsError, NotADirectoryError):
         raise Refused(f"{name} can't be written: a part of its path is a file.") from None
     lines = len(request["content"].splitlines())
-    return {"content": f"{'Replaced' if there else 'Created'} {name}, {lines} lines.", "old": old}
+    return {
+        "content": f"{'Replaced' if there else 'Created'} {name}, {lines} line{'' if lines == 1 else 's'}.",
+        "old": old,
+    }
 
 
 def edit(request: Json) -> Json:

@@ -60,8 +60,7 @@ class Tool(ABC, Generic[Input]):
             subject = self.subject(self.takes.model_validate(given))
         except ValidationError:
             subject = ""
-        words = " ".join(f"{self.name} {subject}".split())
-        return words if len(words) <= 80 else words[:79] + "…"
+        return one_line(f"{self.name} {subject}")
 
     async def run(self, sandbox: Sandbox, key: str, given: Any) -> ToolResult:
         """Do it, once under this key. What can't be done is a result; raises SandboxGone and Transient alone."""
@@ -112,7 +111,9 @@ def failure(words: str, shown: str | None = None) -> ToolResult:
 
 def wrong(error: ValidationError) -> str:
     """What is wrong with an input, without repeating it."""
-    found = (f"`{'.'.join(str(part) for part in e['loc']) or 'input'}`: {e['msg'].lower()}" for e in error.errors()[:5])
+    if error.errors()[0]["type"] == "model_type":
+        return "the input must be a JSON object."
+    found = (f"`{'.'.join(str(part) for part in e['loc'])}`: {e['msg'].lower()}" for e in error.errors()[:5])
     return "; ".join(found) + "."
 
 
@@ -124,8 +125,14 @@ def clean(output: bytes) -> str:
 
 
 def legible(text: str) -> str:
-    """Text that can be sent: bytes that were no UTF-8 are written as `\\udcff`."""
-    return text.encode(errors="backslashreplace").decode()
+    """Text that can be sent: bytes that were no UTF-8 are written as `\\xff`."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def one_line(text: str) -> str:
+    """At most 80 characters without a line end."""
+    words = " ".join(text.split())
+    return words if len(words) <= 80 else words[:79] + "…"
 
 
 def short(text: str, limit: int = MAX_SHOWN) -> str:
