@@ -36,6 +36,7 @@ nasty = st.lists(
         ("1. item", r"1\. item"),
         ("two\nlines\r\nand\tmore", "two lines and more"),
         ("@\u200bal\u2060ice", "`@alice`"),
+        ("`a`@carol", "`a` `@carol`"),
         ("a<b && c>d", "a&lt;b &amp;&amp; c&gt;d"),
         ("مرحبا नमस्ते 👋", "مرحبا नमस्ते 👋"),
         ("", ""),
