@@ -32,7 +32,11 @@ def survives(mutant: Mutant) -> str | None:
         run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
     if run.returncode == 1:
         return None
-    return f"no test failed:\n{run.stdout[-800:]}" if run.returncode == 0 else f"pytest ended with {run.returncode}:\n{run.stdout[-800:]}"
+    return (
+        f"no test failed:\n{run.stdout[-800:]}"
+        if run.returncode == 0
+        else f"pytest ended with {run.returncode}:\n{run.stdout[-800:]}"
+    )
 
 
 def main() -> int:
