@@ -70,7 +70,12 @@ class Request(Words):
     def branch_slug(self) -> str:
         """The issue's title as part of a branch name: `[a-z0-9-]`, at most 40 characters."""
         words = "".join(c if c.isascii() and c.isalnum() else " " for c in self.title.lower()).split()
-        return "-".join(words)[:40].strip("-") or "work"
+        slug = words[0][:40] if words else "work"
+        for word in words[1:]:
+            if len(slug) + 1 + len(word) > 40:
+                break
+            slug += f"-{word}"
+        return slug
 
 
 class Control(Words):

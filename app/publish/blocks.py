@@ -35,6 +35,8 @@ def _check_row(check: Check) -> tuple[str, str, str]:
 
 def duration(seconds: float) -> str:
     whole = max(0, round(seconds))
+    if whole == 0:
+        return "under 1 s"
     if whole < 60:
         return f"{whole} s"
     hours, minutes = divmod(whole // 60, 60)

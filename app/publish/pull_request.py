@@ -8,6 +8,7 @@ from app.core.task import Request
 from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import Pull
+from app.publish.blocks import duration
 from app.publish.comment import marker
 from app.publish.commit import headline
 from app.publish.text import cell, fenced, inline_code, plain, prose
@@ -29,7 +30,10 @@ def title_and_body(
     touches_tests: bool,
     tree: str,
 ) -> tuple[str, str]:
-    """`summary`: the model's last words, its title first. `why_draft`: one sentence, "" where it is ready. `tree`: what was checked and published."""
+    """`summary`: the model's last words, its title first. `why_draft`: one sentence, "" where it is ready.
+
+    `tree`: what was checked and published.
+    """
     title, rest = headline(request, summary, _TITLE)
 
     def body(room: int) -> str:
@@ -78,7 +82,7 @@ def _checked(checks: Sequence[Check], tree: str, room: int) -> str:
 def _result(check: Check) -> str:
     if check.exit_code is None:
         return f"not run: {cell(plain(check.output))}"
-    return f"exit {check.exit_code} · {check.seconds:.0f} s"
+    return f"exit {check.exit_code} · {duration(check.seconds)}"
 
 
 def _output(check: Check, room: int) -> str:

@@ -1,4 +1,4 @@
-"""Markdown as GitHub shows it: tables, task lists, and the HTML that it lets through."""
+"""Markdown as GitHub shows it in a conversation: every line break, tables, task lists, and the HTML that it lets through."""
 
 import re
 
@@ -6,7 +6,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+PARSER = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
 TASK = re.compile(r"<li>(\s*(?:<p>)?)\[([ xX])\] ")
 TAGS = (nh3.ALLOWED_TAGS | {"details", "summary"}) - {"img"}
 ATTRIBUTES = {**nh3.ALLOWED_ATTRIBUTES, "details": {"open"}, "th": {"align"}, "td": {"align"}, "code": {"class"}}
