@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from app.core.errors import UserError
 
@@ -19,9 +20,11 @@ say = Console(stderr=True, highlight=False)
 def serve() -> None:
     """Take deliveries from GitHub and do the work. Settings come from the environment or from .env."""
     from app.settings import load
+
+    settings = load()  # what is wrong in them is said before seconds go by in imports
     from app.wiring import serve as run
 
-    asyncio.run(run(load(), lambda url: print(f"Backspace listens on {url}", flush=True)))
+    asyncio.run(run(settings, lambda url: print(f"Backspace listens on {url}", flush=True)))
 
 
 @cli.command()
@@ -33,7 +36,7 @@ def doctor() -> None:
         well = True
         async for fine, line in findings():
             well &= fine
-            say.print(f"[green]✓[/] {line}" if fine else f"[red]✗[/] {line}", markup=True)
+            say.print(Text.assemble(("✓", "green") if fine else ("✗", "red"), f" {line}"), soft_wrap=True)
         return well
 
     raise typer.Exit(0 if asyncio.run(look()) else 1)
@@ -58,7 +61,7 @@ def main() -> None:
     try:
         cli()
     except UserError as e:
-        say.print(str(e), style="red", markup=False)
+        say.print(str(e), style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None
 
 

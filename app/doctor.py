@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 
 from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
 from app.github.app import App
+from app.github.errors import NotFound
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings, load
 
@@ -44,8 +46,11 @@ async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings
 
 
 async def _database(settings: Settings) -> str:
-    path = os.path.abspath(settings.backspace_database_url.removeprefix("sqlite:///"))
-    if not os.access(path if os.path.exists(path) else os.path.dirname(path), os.W_OK):
+    return await asyncio.to_thread(_file, Path(settings.backspace_database_url.removeprefix("sqlite:///")).absolute())
+
+
+def _file(path: Path) -> str:
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UserError(f"BACKSPACE_DATABASE_URL: {path} can't be written by this user.")
     return f"The database is {path}."
 
@@ -67,7 +72,12 @@ async def _sandbox(settings: Settings) -> str:
 async def _github(settings: Settings) -> str:
     async with aiohttp.ClientSession() as session:
         app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
-        facts = await app.facts()
+        try:
+            facts = await app.facts()
+        except NotFound:
+            raise UserError(
+                f"GITHUB_APP_ID: {settings.github_api_url} knows no App {settings.github_app_id}; or GITHUB_API_URL is not GitHub's API."
+            ) from None
     lacking = [
         f"{name}: {level}"
         for name, level in NEEDED.items()

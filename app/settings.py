@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import UserError
@@ -15,6 +19,31 @@ def _plain_url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or "@" in value:
         raise ValueError("must be an http:// or https:// address without a user name in it")
     return value.rstrip("/")
+
+
+def _sqlite_file(value: str) -> str:
+    if not value.removeprefix("sqlite:///").strip("/") or not value.startswith("sqlite:///"):
+        raise ValueError("only sqlite:///FILE works in this version")
+    return value
+
+
+def _private_key(pem: bytes) -> SecretStr:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError(
+            "must be the whole RSA private key in PEM that the App's settings page gave, without a password"
+        )
+    return SecretStr(pem.decode())
+
+
+def _private_key_file(path: Path) -> SecretStr:
+    try:
+        return _private_key(path.read_bytes())
+    except OSError as e:
+        raise ValueError(f"the file can't be read ({e.strerror})") from None
 
 
 Url = Annotated[str, AfterValidator(_plain_url)]
@@ -38,7 +67,7 @@ class Settings(BaseSettings):
     """App ID (or client ID's number) from the App's settings page."""
     github_private_key: SecretStr | None = None
     """The App's private key, PEM text; line breaks may be written `\\n`. This or the path below."""
-    github_private_key_path: Path | None = None
+    github_private_key_path: Path | None = Field(default=None, validate_default=True)
     """File that holds the App's private key."""
     github_webhook_secret: SecretStr = Field(min_length=16)
     """The App's webhook secret, at least 16 characters."""
@@ -58,7 +87,7 @@ class Settings(BaseSettings):
     backspace_data: Path = Path("backspace-sandboxes")
     """Folder for the local sandboxes."""
 
-    backspace_database_url: str = "sqlite:///backspace.db"
+    backspace_database_url: Annotated[str, AfterValidator(_sqlite_file)] = "sqlite:///backspace.db"
     """Database: a SQLite file, for one server process."""
     backspace_label: str = "backspace"
     """Label that starts work on an issue."""
@@ -80,24 +109,28 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
 
+    @field_validator("github_private_key")
+    @classmethod
+    def _parses(cls, key: SecretStr | None) -> SecretStr | None:
+        return key and _private_key(key.get_secret_value().replace("\\n", "\n").encode())
+
+    @field_validator("github_private_key_path")
+    @classmethod
+    def _one_is_there(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        """The key itself wins; where it is malformed, that was said already."""
+        if "github_private_key" in info.data and not info.data["github_private_key"]:
+            if path is None:
+                raise ValueError("this or GITHUB_PRIVATE_KEY is missing: the App's private key, from its settings page")
+            _private_key_file(path)
+        return path
+
     def private_key(self) -> str:
-        """The App's private key as PEM text. Raises UserError where it is missing or is no PEM."""
-        if self.github_private_key:
-            pem = self.github_private_key.get_secret_value().replace("\\n", "\n")
-        elif self.github_private_key_path:
-            try:
-                pem = self.github_private_key_path.read_text()
-            except OSError as e:
-                raise UserError(f"GITHUB_PRIVATE_KEY_PATH: the file can't be read ({e.strerror}).") from None
-        else:
-            raise UserError(
-                "GITHUB_PRIVATE_KEY or GITHUB_PRIVATE_KEY_PATH is missing: the App's private key, from its settings page."
-            )
-        if "PRIVATE KEY-----" not in pem:
-            raise UserError(
-                "GITHUB_PRIVATE_KEY is not a PEM private key: it begins with -----BEGIN RSA PRIVATE KEY-----."
-            )
-        return pem
+        """The App's private key as PEM text. Raises ValueError where its file has changed since the settings were read."""
+        key = self.github_private_key
+        if key is None:
+            assert self.github_private_key_path
+            key = _private_key_file(self.github_private_key_path)
+        return key.get_secret_value()
 
     def webhook_secrets(self) -> tuple[str, ...]:
         """The secrets that a delivery may be signed with, the current one first."""
@@ -116,17 +149,17 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     """The settings of this process. Raises UserError, one line for each setting that is missing or malformed, never with its value."""
     try:
         settings = Settings(_env_file=env_file)
-        settings.private_key()
     except ValidationError as e:
-        raise UserError(
-            "\n".join(f"{str(error['loc'][0]).upper()}: {_say(error['type'], error['msg'])}" for error in e.errors())
-        ) from None
+        raise UserError("\n".join(f"{str(error['loc'][0]).upper()}: {_say(error)}" for error in e.errors())) from None
     if settings.backspace_sandbox == "unsafe-local" and not settings.loopback_only:
         raise UserError("BACKSPACE_SANDBOX: unsafe-local runs commands without isolation, so HOST must be 127.0.0.1.")
-    if not settings.backspace_database_url.startswith("sqlite:///"):
-        raise UserError("BACKSPACE_DATABASE_URL: only sqlite:///FILE works in this version.")
     return settings
 
 
-def _say(kind: str, message: str) -> str:
-    return "is missing." if kind == "missing" else message.removeprefix("Value error, ") + "."
+def _say(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing."
+        case "too_short":
+            return f"must have at least {error['ctx']['min_length']} characters."
+    return error["msg"].removeprefix("Value error, ") + "."

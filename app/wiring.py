@@ -13,6 +13,7 @@ from aiohttp import web
 from app.agent.budget import Limits
 from app.agent.claude import Claude
 from app.core import logs
+from app.core.errors import UserError
 from app.core.redact import Redactor
 from app.github.app import App
 from app.runs.comments import Comments
@@ -108,7 +109,10 @@ async def _sandboxes(settings: Settings) -> LocalSandboxes:
 async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
     await runner.setup()
     site = web.TCPSite(runner, host, port)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as e:
+        raise UserError(f"HOST and PORT: {host}:{port} can't be listened on ({os.strerror(e.errno or 0)}).") from None
     bound = runner.addresses[0][1]
     return f"http://{host}:{bound}"
 

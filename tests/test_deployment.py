@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from app.settings import Settings, load
+from tests.keys import pem
 
 ROOT = Path(__file__).parent.parent
 NAMES = {name.upper() for name in Settings.model_fields}
@@ -28,12 +29,12 @@ def test_env_example_filled_in_is_enough_to_start(tmp_path: Path) -> None:
         "ANTHROPIC_API_KEY": "key",
         "GITHUB_APP_ID": "1",
         "GITHUB_WEBHOOK_SECRET": "sixteen letters.",
-        "GITHUB_PRIVATE_KEY": r"-----BEGIN PRIVATE KEY-----\nx",
+        "GITHUB_PRIVATE_KEY": pem().replace("\n", "\\n"),
     }.items():
         filled = filled.replace(f"\n{name}=\n", f"\n{name}={value}\n")
     env = tmp_path / ".env"
     env.write_text(filled)
-    assert load(env).private_key() == "-----BEGIN PRIVATE KEY-----\nx"
+    assert load(env).private_key() == pem()
 
 
 def test_the_app_asks_for_no_more_than_it_needs() -> None:

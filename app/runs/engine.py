@@ -72,7 +72,7 @@ class Engine:
         self._code[name] = DBOS.workflow(name=name, max_recovery_attempts=NEVER)(body)
 
     async def start(self) -> None:
-        """Open the database and take up every unfinished workflow. Raises UserError where another process has the file."""
+        """Open the database and take up every unfinished workflow. Raises UserError where the file can't be had."""
         self._take_file()
         self._db = _sqlite(self._url)
         DBOS(
@@ -99,14 +99,16 @@ class Engine:
 
     def _take_file(self) -> None:
         """One SQLite file serves one process: then every unfinished workflow in it is ours to take up, and nobody races us."""
-        self._path.touch(mode=0o600)
-        self._lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._path.touch(mode=0o600)
+            self._lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
                 f"Another Backspace process uses {self._path}: one SQLite file serves one process."
             ) from None
+        except OSError as e:
+            raise UserError(f"BACKSPACE_DATABASE_URL: {self._path} can't be opened ({e.strerror}).") from None
 
     async def db(self, work: Callable[[sa.Connection], T]) -> T:
         """One transaction, off the loop."""

@@ -1,0 +1,35 @@
+"""The installed command as an operator runs it: a process of its own, in a folder of its own, with no settings but those given."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PASSED_ON = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+def backspace(
+    *arguments: str, cwd: Path, code: Path = ROOT, seconds: float = 60, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m app …`, to its end. `code`: the folder that holds `app`."""
+    with start(*arguments, cwd=cwd, code=code, **settings) as process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def start(*arguments: str, cwd: Path, code: Path = ROOT, **settings: str) -> subprocess.Popen[str]:
+    """It leads a process group of its own, as it would in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=cwd,
+        env=PASSED_ON | {"PYTHONPATH": str(code)} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
