@@ -100,4 +100,3 @@ def test_no_change_no_pull_request(repo: Repo) -> None:
     assert repo.pulls() == []
     assert list(repo.branches()) == ["main"]
     assert "It is right as it is" in comment
-

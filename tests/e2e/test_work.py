@@ -129,3 +129,60 @@ def test_what_the_sandbox_holds_no_secret_can_be_found_in(repo: Repo) -> None:
     for secret in (repo.server.secret, repo.server.settings["ANTHROPIC_API_KEY"], "PRIVATE KEY", "[redacted]"):
         assert secret not in seen
     assert not re.search("ghs_[0-9]", seen)
+
+
+def test_the_clone_token_is_revoked_before_the_first_turn(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("true")], "hold": True}, {"text": "Nothing to do."})
+    until(lambda: repo.asked())
+    (token,) = [t for t in repo.state()["tokens"] if "contents" in t["permissions"]]
+    assert token["revoked"]
+    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.finished(issue)
+
+
+def test_who_lost_write_access_meanwhile_publishes_nothing(repo: Repo) -> None:
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
+    until(lambda: len(repo.asked()) == 2)
+    repo.member("alice", "read")
+    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    comment = repo.finished(issue)
+    assert repo.pulls() == []
+    assert list(repo.branches()) == ["main"]
+    assert "lost write access" in comment
+    assert "Hello, {name}!" in comment, "the change is kept, folded in the comment"
+
+
+def test_an_issue_closed_while_its_request_waited_is_left_alone(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("sleep 2")]}, {"text": "Nothing to do."})
+    until(lambda: repo.asked())
+    repo.comment(issue, "/backspace and again")
+    repo.lab.call("PATCH", f"{repo.control}/issues/{issue}", state="closed")
+    until(lambda: len(repo.ours(issue)) == 2 and "closed" in repo.ours(issue)[1]["body"])
+    assert len(repo.asked()) == 2
+
+
+def test_a_token_in_a_file_reaches_neither_the_model_nor_the_comment(repo: Repo) -> None:
+    token = "ghp_" + "a1B2" * 10
+    issue = repo.ask(
+        {
+            "tools": [
+                bash(f"echo {token[:10]}{token[10:]} | tee key.txt; cat key.txt"),
+                bash("cat key.txt >&2; rm key.txt; exit 1"),
+            ]
+        },
+        {"text": "Nothing to do."},
+    )
+    comment = repo.finished(issue)
+    results = [block["content"] for block in repo.asked()[1]["body"]["messages"][-1]["content"]]
+    assert all("[redacted]" in result and token not in result for result in results)
+    assert token not in comment
+
+
+def test_no_two_edits_of_a_running_comment_within_ten_seconds(repo: Repo) -> None:
+    issue = repo.ask({"tools": [bash("sleep 8")]}, {"tools": [bash("sleep 8")]}, {"text": "Nothing to do."})
+    repo.finished(issue)
+    (comment,) = repo.ours(issue)
+    times = [body["at"] for body in comment["bodies"]]
+    assert len(times) >= 3
+    assert all(later - earlier >= 9.5 for earlier, later in zip(times[1:-1], times[2:-1], strict=False))
+    assert any("running for" in body["body"] for body in comment["bodies"])
