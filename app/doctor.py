@@ -46,10 +46,11 @@ async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings
 
 
 async def _database(settings: Settings) -> str:
-    return await asyncio.to_thread(_file, Path(settings.backspace_database_url.removeprefix("sqlite:///")).absolute())
+    return await asyncio.to_thread(_writable, settings.backspace_database_url.removeprefix("sqlite:///"))
 
 
-def _file(path: Path) -> str:
+def _writable(file: str) -> str:
+    path = Path(file).absolute()
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UserError(f"BACKSPACE_DATABASE_URL: {path} can't be written by this user.")
     return f"The database is {path}."

@@ -27,12 +27,15 @@ def _sqlite_file(value: str) -> str:
     return value
 
 
-def _private_key(pem: bytes) -> SecretStr:
+def _is_rsa(pem: bytes) -> bool:
     try:
-        key = load_pem_private_key(pem, password=None)
+        return isinstance(load_pem_private_key(pem, password=None), RSAPrivateKey)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, RSAPrivateKey):
+        return False
+
+
+def _private_key(pem: bytes) -> SecretStr:
+    if not _is_rsa(pem):
         raise ValueError(
             "must be the whole RSA private key in PEM that the App's settings page gave, without a password"
         )

@@ -3,17 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PASSED_ON = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+NONE: Mapping[str, str] = {}
 
 
 def backspace(
-    *arguments: str, cwd: Path, code: Path = ROOT, seconds: float = 60, **settings: str
+    *arguments: str, cwd: Path, settings: Mapping[str, str] = NONE, code: Path = ROOT, seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """`python -m app …`, to its end. `code`: the folder that holds `app`."""
-    with start(*arguments, cwd=cwd, code=code, **settings) as process:
+    with start(*arguments, cwd=cwd, settings=settings, code=code) as process:
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -22,12 +24,12 @@ def backspace(
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def start(*arguments: str, cwd: Path, code: Path = ROOT, **settings: str) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path, settings: Mapping[str, str] = NONE, code: Path = ROOT) -> subprocess.Popen[str]:
     """It leads a process group of its own, as it would in a terminal."""
     return subprocess.Popen(
         [sys.executable, "-m", "app", *arguments],
         cwd=cwd,
-        env=PASSED_ON | {"PYTHONPATH": str(code)} | settings,
+        env={**PASSED_ON, "PYTHONPATH": str(code), **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

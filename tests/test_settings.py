@@ -73,7 +73,7 @@ def test_serve_names_everything_that_is_malformed_and_shows_no_value(tmp_path: P
         "BACKSPACE_SANDBOX": "canary",
         "PORT": "canary",
     }
-    done = backspace("serve", cwd=tmp_path, **wrong, ANTHROPIC_API_KEY="sk-ant-canary")
+    done = backspace("serve", cwd=tmp_path, settings={**wrong, "ANTHROPIC_API_KEY": "sk-ant-canary"})
     assert done.returncode == 2
     assert sorted(line.partition(":")[0] for line in done.stderr.splitlines()) == sorted(wrong)
     assert "GITHUB_WEBHOOK_SECRET: must have at least 16 characters." in done.stderr
@@ -155,8 +155,10 @@ def test_a_port_that_is_taken_or_a_database_that_can_not_be_made_is_said_in_one_
         taken.listen()
         port = str(taken.getsockname()[1])
         unsafe = {**GOOD, "BACKSPACE_SANDBOX": "unsafe-local", "PORT": port}
-        no_port = backspace("serve", cwd=tmp_path, **unsafe)
-        no_file = backspace("serve", cwd=tmp_path, **unsafe, BACKSPACE_DATABASE_URL="sqlite:///no/such/folder.db")
+        no_port = backspace("serve", cwd=tmp_path, settings=unsafe)
+        no_file = backspace(
+            "serve", cwd=tmp_path, settings={**unsafe, "BACKSPACE_DATABASE_URL": "sqlite:///no/such/folder.db"}
+        )
     assert (no_port.returncode, no_file.returncode) == (2, 2)
     warning, refusal = no_port.stderr.splitlines()
     assert refusal == f"HOST and PORT: 127.0.0.1:{port} can't be listened on (Address already in use)."

@@ -1,0 +1,148 @@
+"""`backspace doctor` against a simulated GitHub and model: each thing that is wrong is said in words that help, and no secret is."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.doctor import findings
+from tests.command import backspace
+from tests.e2e.lab import Lab, free_port
+from tests.keys import pem
+
+CANARY = "sk-ant-canary-for-the-doctor-123"
+
+
+def settings(lab: Lab, **app: Any) -> dict[str, str]:
+    """A new App of the simulator, and all that a server of it needs."""
+    made = lab.call("POST", "/_sim/apps", webhook_secret="a canary of sixteen", slug=f"doctor-{free_port()}", **app)
+    return {
+        "ANTHROPIC_API_KEY": CANARY,
+        "ANTHROPIC_BASE_URL": f"{lab.url}/anthropic",
+        "GITHUB_API_URL": f"{lab.url}/api/v3",
+        "GITHUB_SERVER_URL": lab.url,
+        "GITHUB_APP_ID": str(made["app_id"]),
+        "GITHUB_PRIVATE_KEY": made["private_key"],
+        "GITHUB_WEBHOOK_SECRET": "a canary of sixteen",
+    }
+
+
+def doctor(folder: Path, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The command itself."""
+    done = backspace("doctor", cwd=folder, settings=given)
+    assert "canary" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    return done
+
+
+class Wrong:
+    """What it finds wrong, in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._patch = monkeypatch
+        monkeypatch.chdir(folder)
+        for name in os.environ:
+            if name.startswith(("ANTHROPIC_", "GITHUB_", "BACKSPACE_")):
+                monkeypatch.delenv(name)
+
+    async def __call__(self, given: dict[str, str]) -> list[str]:
+        for name, value in given.items():
+            self._patch.setenv(name, value)
+        found = [line async for fine, line in findings() if not fine]
+        assert "canary" not in str(found)
+        assert given.get("GITHUB_PRIVATE_KEY", pem()).splitlines()[3] not in str(found)
+        return found
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wrong:
+    return Wrong(monkeypatch, tmp_path)
+
+
+def test_all_is_well(lab: Lab, tmp_path: Path) -> None:
+    done = doctor(tmp_path, settings(lab))
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert [line[0] for line in lines] == ["✓"] * 5
+    assert lines[1] == f"✓ The database is {tmp_path}/backspace.db."
+    assert "in bubblewrap, without a network" in lines[2]
+    assert "with the permissions and events it needs" in lines[3]
+    assert lines[4] == "✓ The key is accepted and the model claude-sonnet-5-5 is there."
+
+
+def test_what_is_wrong_is_marked_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    done = doctor(tmp_path, {"GITHUB_APP_ID": "twelve", "GITHUB_WEBHOOK_SECRET": "canary"})
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "✗ ANTHROPIC_API_KEY",
+        "✗ GITHUB_APP_ID",
+        "✗ GITHUB_PRIVATE_KEY_PATH",
+        "✗ GITHUB_WEBHOOK_SECRET",
+    ]
+
+
+async def test_keys_that_are_refused(lab: Lab, wrong: Wrong) -> None:
+    """Two things wrong are two lines."""
+    github, model = await wrong(settings(lab) | {"ANTHROPIC_API_KEY": "invalid", "GITHUB_PRIVATE_KEY": pem()})
+    assert "check GITHUB_APP_ID and the private key" in github
+    assert "The model's key was refused (ANTHROPIC_API_KEY)" in model
+
+
+async def test_an_app_id_that_nobody_has(lab: Lab, wrong: Wrong) -> None:
+    (line,) = await wrong(settings(lab) | {"GITHUB_APP_ID": "999999999"})
+    assert line.startswith("GITHUB_APP_ID: ")
+    assert "knows no App 999999999" in line
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        (
+            {"permissions": {"metadata": "read", "contents": "read", "issues": "write"}},
+            "lacks permissions: contents: write, pull_requests: write. Add them on its settings page.",
+        ),
+        ({"events": ["issues", "push"]}, "is not subscribed to: issue_comment. Tick them on its settings page."),
+    ],
+    ids=["permissions", "events"],
+)
+async def test_what_the_app_lacks(lab: Lab, wrong: Wrong, app: dict[str, Any], said: str) -> None:
+    (line,) = await wrong(settings(lab, **app))
+    assert line.endswith(said)
+
+
+async def test_addresses_where_nobody_answers(lab: Lab, wrong: Wrong) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    github, model = await wrong(settings(lab) | {"GITHUB_API_URL": nobody, "ANTHROPIC_BASE_URL": nobody})
+    assert "GitHub can't be reached" in github
+    assert "The Messages API can't be reached" in model
+
+
+async def test_addresses_where_somebody_else_answers(lab: Lab, wrong: Wrong) -> None:
+    """The pages of the simulator, instead of its APIs."""
+    github, model = await wrong(settings(lab) | {"GITHUB_API_URL": lab.url, "ANTHROPIC_BASE_URL": f"{lab.url}/no"})
+    assert "GITHUB_API_URL" in github
+    assert "BACKSPACE_MODEL" in model
+
+
+async def test_a_database_that_can_not_be_made(lab: Lab, wrong: Wrong, tmp_path: Path) -> None:
+    (line,) = await wrong(settings(lab) | {"BACKSPACE_DATABASE_URL": "sqlite:///no/such/folder.db"})
+    assert line == f"BACKSPACE_DATABASE_URL: {tmp_path}/no/such/folder.db can't be written by this user."
+
+
+async def test_a_sandbox_without_isolation_is_named_as_such(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, wrong: Wrong
+) -> None:
+    assert await wrong(settings(lab) | {"BACKSPACE_SANDBOX": "unsafe-local"}) == []
+    assert "Commands run WITHOUT isolation (BACKSPACE_SANDBOX=unsafe-local), as this user." in [
+        line async for _, line in findings()
+    ]
+
+
+def test_what_it_says_is_printed_letter_by_letter(lab: Lab, tmp_path: Path) -> None:
+    """Brackets are text, and a long line is one line."""
+    folder = tmp_path / "[bold]x[/bold] [/nonsense]" / ("long" * 20)
+    folder.mkdir(parents=True)
+    lines = doctor(folder, settings(lab)).stderr.splitlines()
+    assert f"✓ The database is {folder}/backspace.db." in lines
