@@ -21,6 +21,8 @@ from rich.console import Console
 
 from app.core.errors import UserError
 from app.core.events import EVENT, Check, Done, Event
+from app.sandbox.base import SandboxGone
+from app.sandbox.local import LocalSandboxes
 from app.screen import Screen, addresses
 from app.simulator import projects
 from app.simulator.projects import Project
@@ -89,7 +91,7 @@ class Demo:
             "/_sim/apps", webhook_url=f"http://127.0.0.1:{port}/webhook", webhook_secret=secret, slug="backspace"
         )
         env = self._settings(simulator, port, secret, made, work)
-        async with _process(work, "server", env, "-m", "app", "serve"):
+        async with _ended_at_last(work / "sandboxes"), _process(work, "server", env, "-m", "app", "serve"):
             verdict = await self._ask(world, project, work, made["app_id"], f"http://127.0.0.1:{port}")
             self._console.print(self._where(simulator, project, verdict, port))
             if self._keep:
@@ -216,6 +218,18 @@ async def _process(work: Path, name: str, env: dict[str, str], *arguments: str) 
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _ended_at_last(root: Path) -> AsyncIterator[None]:
+    """Commands outlive their server, so that the next one goes on with them. Here none will come."""
+    try:
+        yield
+    finally:
+        sandboxes = LocalSandboxes(root)
+        for sandbox_id in await sandboxes.runs():
+            with contextlib.suppress(SandboxGone):
+                await (await sandboxes.connect(sandbox_id)).kill()
 
 
 def _free_port() -> int:
