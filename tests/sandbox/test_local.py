@@ -7,9 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -17,12 +15,15 @@ from app.core.errors import UserError
 from app.sandbox import keeper
 from app.sandbox.base import Call
 from app.sandbox.bubblewrap import explain, refuse_overlap
+from app.sandbox.calls import Calls, Command
 from app.sandbox.local import LocalSandbox, LocalSandboxes, folder_name
+from tests.sandbox.git_server import serve
 
 CLIENT = """
 import asyncio, sys
 from pathlib import Path
 from app.sandbox.base import Call
+from app.sandbox.calls import Calls, Command
 from app.sandbox.local import LocalSandboxes
 
 async def main():
@@ -138,25 +139,11 @@ async def test_limits_hold_for_files_and_memory(walled: LocalSandbox) -> None:
     assert "MemoryError" in await say(walled, "python3 -c 'bytearray(9 << 30)'")
 
 
-async def test_only_a_call_that_asks_reaches_the_network(walled: LocalSandbox) -> None:
-    class Hello(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"hello")
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        get = f"python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}\").read())'"
-        assert "hello" in await say(walled, get, key="with", network=True)
+async def test_only_a_call_that_asks_reaches_the_network(walled: LocalSandbox, tmp_path: Path) -> None:
+    with serve(tmp_path, "token") as url:
+        get = f"python3 -c 'import urllib.request as u; u.urlopen(\"{url}\")'"
+        assert "401: Unauthorized" in await say(walled, get, key="with", network=True)
         assert "Connection refused" in await say(walled, get, key="without")
-        server.shutdown()
-        thread.join()
     assert (await say(walled, "cat /proc/net/route")).count("\n") == 1
 
 
@@ -226,6 +213,19 @@ def keeper_of(lock: Path) -> int:
         except OSError:
             pass
     raise AssertionError(f"nobody holds {lock}")
+
+
+async def test_two_servers_that_both_find_nothing_start_it_once(walled: LocalSandbox, tmp_path: Path) -> None:
+    """The second keeper comes when the first is over already."""
+    folder = tmp_path / "sandboxes" / walled.id
+    calls = Calls(folder / "calls", folder / "output", "/output", folder / "gone")
+    call = Call("k", ("sh", "-c", "echo x >> ran"), 10)
+    for _ in range(2):
+        await asyncio.to_thread(calls.start, call, Command(call.argv, {"PATH": os.environ["PATH"]}, str(tmp_path)))
+        await walled.run(call)
+        await asyncio.to_thread(appears, tmp_path / "ran")
+    await asyncio.sleep(0.1)
+    assert (tmp_path / "ran").read_text() == "x\n"
 
 
 async def test_a_request_cut_short_starts_nothing(walled: LocalSandbox, tmp_path: Path) -> None:
