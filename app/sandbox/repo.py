@@ -29,7 +29,7 @@ NEVER_PUBLISHED = (
 
 CLONE = 'unset GIT_DIR GIT_WORK_TREE; find . -mindepth 1 -delete; exec "$@"'
 SEAL = """
-base=$(GIT_DIR=.git git rev-parse --verify 'HEAD^{commit}')
+base=$(git --git-dir=.git rev-parse --verify 'HEAD^{commit}')
 rm -rf "$GIT_DIR"; mkdir -p "${GIT_DIR%/*}"
 git init -q --template=
 rm -rf "$GIT_DIR/objects"
