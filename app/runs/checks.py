@@ -25,18 +25,20 @@ class Checks(Words):
 def from_config(text: str) -> Checks:
     """Raises UserError where the file can't be understood."""
     try:
-        config = yaml.safe_load(text) or {}
-        setup, test = config.get("setup"), config.get("test") or []
-    except (yaml.YAMLError, AttributeError):
-        raise UserError(f"`{CONFIG}` is not a YAML mapping: mend it on the default branch and ask again.") from None
-    tests = [test] if isinstance(test, str) else test
+        config = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none is a ValueError
+        config = ""
+    if not isinstance(config, dict | None):
+        raise UserError(f"`{CONFIG}` is not a YAML mapping: mend it on the default branch and ask again.")
+    setup, test = (config or {}).get("setup"), (config or {}).get("test")
+    tests = [test] if isinstance(test, str) else [] if test is None else test
     if (
         not (setup is None or isinstance(setup, str))
         or not isinstance(tests, list)
         or not all(isinstance(t, str) for t in tests)
     ):
         raise UserError(f"`{CONFIG}`: `setup` must be a command, `test` a command or a list of commands.")
-    return Checks(setup=setup, test=tuple(tests), source=CONFIG)
+    return Checks(setup=setup, test=tuple(test for test in tests if test.strip()), source=CONFIG)
 
 
 def usual(manifests: Mapping[str, str], tracked: frozenset[str]) -> Checks:
@@ -71,10 +73,11 @@ def _usual(path: str, text: str, manifests: Mapping[str, str], tracked: frozense
 
 def _node(text: str, tracked: frozenset[str]) -> Checks | None:
     try:
-        scripts = json.loads(text).get("scripts", {})
-    except (ValueError, AttributeError):
+        package = json.loads(text)
+    except (ValueError, RecursionError):
         return None
-    if not scripts.get("test"):
+    scripts = package.get("scripts") if isinstance(package, dict) else None
+    if not isinstance(scripts, dict) or not scripts.get("test"):
         return None
     return Checks(
         setup="npm ci" if "package-lock.json" in tracked else "npm install", test=("npm test",), source="package.json"

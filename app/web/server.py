@@ -12,6 +12,9 @@ from app.web.webhook import DELIVERY, TASK, Webhook
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("app.web.access")
 
+SECONDS_TO_END = 2.0
+"""For requests that are under way when the server is told to end. An event stream has no end of its own."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -31,6 +34,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
         auto_decompress=False,
         keepalive_timeout=75,
         lingering_time=2,
+        shutdown_timeout=SECONDS_TO_END,
         access_log_class=AccessLog,
         access_log=access_log,
     )
