@@ -57,7 +57,9 @@ class Comments:
         author = (await self._app.identity(github)).bot_id
         found = await github.find_comment(request.thread, comment.marker(request.key), author, since=request.asked_at)
         if found is None:
-            found = await github.create_comment(request.thread, self._render(request, [], place))
+            body = self._render(request, [], place)
+            found = await github.create_comment(request.thread, body)
+            self._written[request.key].still = body
         return found.id
 
     async def settle(self, request: Request) -> None:
@@ -98,7 +100,11 @@ class Comments:
         for request, comment_id in await self._engine.db(tables.open_tasks()):
             thread = tables.thread_of(request)
             if comment_id is not None:
-                await self._refresh(request, comment_id, places[thread])
+                try:
+                    await self._refresh(request, comment_id, places[thread])
+                except Exception:  # one comment's trouble is not the others'
+                    log.exception("the status comment was not edited", extra={"task": request.key})
+                    self._written[request.key].at = time.monotonic()
             places[thread] += 1
 
     async def _refresh(self, request: Request, comment_id: int, place: int) -> None:
@@ -115,9 +121,11 @@ class Comments:
             if still == written.still and since < CLOCK_EDITS:
                 return
             body = self._render(request, written.entries, place)
+            if body == written.body:
+                return
             try:
                 if await self._github(request).try_edit_comment(comment_id, body):
-                    written.still, written.at = still, time.monotonic()
+                    written.body, written.still, written.at = body, still, time.monotonic()
             except (Transient, UserError, NotFound) as e:
                 log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
                 written.at = time.monotonic()

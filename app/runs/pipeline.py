@@ -101,7 +101,11 @@ class Pipeline:
         draft = ended.how != "finished" or verified["failing"]
         title_body = {"summary": summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
         commit = await step("commit", publishing.commit, ground, gated, summary)
-        pull = await step("pull", publishing.pull, ground, commit, gated, title_body, draft)
+        try:
+            pull = await step("pull", publishing.pull, ground, commit, gated, title_body, draft)
+        except Failed as e:
+            kept = f"The work is on the branch {commit['branch']}."
+            raise Failed(str(e) if kept in str(e) else f"{e} {kept}") from None
         outcomes: dict[str, Outcome] = {
             "finished": "draft" if draft else "ready",
             "limit": "draft",

@@ -90,10 +90,13 @@ class Publishing:
 
     async def end(self, run: str, outcome: Outcome, why: str, url: str | None) -> Json:
         """The last event, then what must not outlive the run. Goes on where a part of it fails."""
-        for sandbox_id, owner in (await self._sandboxes.runs()).items():
-            if owner == run:
-                with contextlib.suppress(SandboxGone):
-                    await (await self._sandboxes.connect(sandbox_id)).kill()
+        try:
+            for sandbox_id, owner in (await self._sandboxes.runs()).items():
+                if owner == run:
+                    with contextlib.suppress(SandboxGone):
+                        await (await self._sandboxes.connect(sandbox_id)).kill()
+        except Exception:
+            log.exception("the sandbox was not removed", extra={"task": run})
         await self._app.tokens.revoke(run)
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why)).model_dump()]}
 

@@ -23,8 +23,9 @@ from app.runs.checks import Checks
 from app.runs.engine import Engine
 from app.runs.stop import Stop
 from app.sandbox import repo
-from app.sandbox.base import Call, Result, Sandbox, Sandboxes
+from app.sandbox.base import Result, Sandbox, Sandboxes
 from app.tools.base import tail
+from app.tools.bash import shell
 from app.trigger.policy import may_start
 
 Json = dict[str, Any]
@@ -114,7 +115,7 @@ class Stages:
         facts = context.Facts(
             base=ground.base[:12],
             branch=ground.branch,
-            files=tracked,
+            files=tuple(path.encode(errors="surrogateescape").decode(errors="replace") for path in tracked),
             instructions={path: text for path, text in texts.items() if text},
             setup=setup,
             tests=how.test,
@@ -138,7 +139,7 @@ class Stages:
         """A line on how it went, and why checks can't be trusted to run where it failed."""
         if not how.setup:
             return "None is needed.", None
-        result = await sandbox.run(Call(key="setup", argv=("bash", "-c", how.setup), seconds=SETUP_SECONDS))
+        result = await sandbox.run(shell("setup", how.setup, SETUP_SECONDS))
         said = f"`{how.setup}` · {_ending(result, SETUP_SECONDS)}"
         if result.exit_code == 0:
             return said, None
@@ -220,7 +221,7 @@ class Stages:
         }
 
     async def _check(self, sandbox: Sandbox, command: str, key: str) -> Check:
-        result = await sandbox.run(Call(key=key, argv=("bash", "-c", f"exec 2>&1\n{command}"), seconds=CHECK_SECONDS))
+        result = await sandbox.run(shell(key, command, CHECK_SECONDS))
         output = self._redact.text(tail(result, 6_000))
         if result.ended != "exited" or result.exit_code in MISSING:
             return Check(

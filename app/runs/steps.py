@@ -4,6 +4,7 @@ What will pass is tried again, what people can mend ends the run in their words,
 """
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -31,7 +32,11 @@ async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
     """What `body(*args)` returns, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
     for tries in range(1, TRIES + 1):
         try:
-            return await body(*args)
+            output = await body(*args)
+            json.dumps(
+                output, ensure_ascii=False
+            ).encode()  # what can't be recorded would end the workflow without a word
+            return output
         except Transient as e:
             wait = e.retry_after if e.retry_after is not None else random.uniform(0.5, 1) * 2 ** (tries - 1)
             if tries == TRIES or wait > LONGEST_WAIT:

@@ -32,13 +32,21 @@ class Bash(Tool[BashInput]):
     async def act(self, sandbox: Sandbox, key: str, given: BashInput) -> ToolResult:
         if "\0" in given.command:
             raise Failed("A command can't hold a NUL character.")
-        argv = ("bash", "-c", f"exec 2>&1\n{given.command}")
-        result = await sandbox.run(Call(key, argv, given.seconds, env=ENV, keep=KEEP))
+        result = await sandbox.run(shell(key, given.command, given.seconds))
         end = f"[{ending(result, given.seconds)}]"
         output = shown(result.stdout).rstrip("\n")
         content = f"{output}\n{end}" if output else end
         event = ToolBash(command=short(given.command), output=short(content))
         return ToolResult(content, result.ended == "interrupted", (event,))
+
+
+def shell(key: str, command: str, seconds: float) -> Call:
+    """A command of the model's or the repository's: both streams as one, the repository's own environment first on PATH.
+
+    Only here: what we run ourselves (git, the file tools) must not find programs that the agent put there.
+    """
+    script = f'export PATH="$HOME/venv/bin:$PATH"\nexec 2>&1\n{command}'
+    return Call(key, ("bash", "-c", script), seconds, env=ENV, keep=KEEP)
 
 
 def ending(result: Result, seconds: float) -> str:
