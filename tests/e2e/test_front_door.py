@@ -1,5 +1,6 @@
 """Who gets in: signatures, repeated deliveries, people without write access, words that are no command."""
 
+import hashlib
 import hmac
 import json
 import time
