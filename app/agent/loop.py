@@ -178,6 +178,9 @@ class Agent:
         calls = [block for block in content if block["type"] == "tool_use"]
         prefix = f"work/{talk.turns}"
         sandbox = await self._sandbox()
+        if by := await self._stopping.by():  # said to a server that was killed since: nothing wakes this one
+            await _end_calls(sandbox, prefix, calls)
+            return _ended("stopped", f"Stopped by @{by}.")
         left = self._limits.minutes * 60 - (time.time() - (talk.began or time.time()))
         try:
             async with asyncio.timeout(max(left, 1)):

@@ -160,8 +160,11 @@ class LocalSandboxes:
 
     def _runs(self) -> dict[str, str]:
         """One that is being removed counts: whoever looks for orphans finishes it with another `kill`."""
-        found = self.root.glob("[a-z0-9]*/sandbox.json")
-        return {path.parent.name: json.loads(path.read_bytes())["run"] for path in found}
+        found = {}
+        for path in self.root.glob("[a-z0-9]*/sandbox.json"):
+            with contextlib.suppress(FileNotFoundError, ValueError):  # gone meanwhile, or empty since a power failure
+                found[path.parent.name] = json.loads(path.read_bytes())["run"]
+        return found
 
 
 async def whole(work: Coroutine[Any, Any, None]) -> None:
