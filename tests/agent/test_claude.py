@@ -267,7 +267,8 @@ async def test_no_fault_of_a_stream_passes_for_a_reply(llmock: LLMock, shaky: Cl
     turn = await ask(shaky)
     assert turn.content[-1]["input"] == {"command": "ls -la /"}
     assert turn.requests == 2
-    llmock.assert_resilient(strict=True)
+    # For a corrupt chunk llmock warns where its own last bytes were written before our end of the connection reached it.
+    llmock.assert_resilient(strict=fault != "corrupt")
 
 
 async def test_the_server_s_retry_after_is_honoured(llmock: LLMock, shaky: Claude) -> None:
