@@ -33,9 +33,8 @@ async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
     for tries in range(1, TRIES + 1):
         try:
             output = await body(*args)
-            json.dumps(
-                output, ensure_ascii=False
-            ).encode()  # what can't be recorded would end the workflow without a word
+            # What can't be recorded would end the workflow without a word.
+            json.dumps(output, ensure_ascii=False).encode()
             return output
         except Transient as e:
             wait = e.retry_after if e.retry_after is not None else random.uniform(0.5, 1) * 2 ** (tries - 1)
