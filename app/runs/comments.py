@@ -59,7 +59,8 @@ class Comments:
         if found is None:
             body = self._render(request, [], place)
             found = await github.create_comment(request.thread, body)
-            self._written[request.key].still = body
+            written = self._written[request.key]
+            written.body = written.still = body  # so that no edit is spent on the same words
         return found.id
 
     async def settle(self, request: Request) -> None:
