@@ -1,0 +1,85 @@
+"""Sandboxes in E2B: micro virtual machines that outlive us, found again by the run that they are made for."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from e2b import E2B, SandboxQuery
+from e2b.sandbox.sandbox_api import SandboxInfo
+
+from app.core.errors import UserError
+from app.sandbox.base import SandboxGone
+from app.sandbox.e2b_calls import LIFE, E2BSandbox, Policies
+from app.sandbox.e2b_errors import translated
+from app.sandbox.e2b_network import Egress, afterwards, from_the_start, while_cloning
+
+APP = {"app": "backspace"}
+
+
+@dataclass(frozen=True)
+class E2BSandboxes:
+    """`git_host` is what a sandbox reaches while it clones, `egress` says what it reaches afterwards.
+
+    A sandbox that is not heard of for a quarter of an hour is paused by E2B, not ended; whoever connects to it resumes it.
+    `patience`: seconds without an answer from a sandbox after which the connection counts as lost.
+    """
+
+    api_key: str
+    git_host: str
+    egress: Egress = "registries"
+    template: str = "base"
+    api_url: str | None = None
+    sandbox_url: str | None = None
+    patience: float = 20.0
+
+    async def check(self) -> None:
+        """Raises UserError for a key or a template that E2B does not know, Transient where it gives no answer."""
+        with translated():
+            await self._client.AsyncSandbox.list(limit=1).next_items()
+            if not await self._client.AsyncTemplate.exists(self.template):
+                raise UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no template {self.template} for this key.")
+
+    async def create(self, run_id: str) -> E2BSandbox:
+        for found in await self._list({"run": run_id}):
+            try:
+                return await self.connect(found.sandbox_id)
+            except SandboxGone:
+                continue
+        with translated():
+            box = await self._client.AsyncSandbox.create(
+                self.template,
+                timeout=LIFE,
+                metadata={**APP, "run": run_id},
+                lifecycle={"on_timeout": "pause", "auto_resume": False},
+                network=from_the_start(self._policies.cloning),
+                idempotency_key=f"backspace-{hashlib.sha256(run_id.encode()).hexdigest()}",
+            )
+        self._policies.known.setdefault(box.sandbox_id, self._policies.cloning)
+        return E2BSandbox(box, self._policies, self.patience)
+
+    async def connect(self, sandbox_id: str) -> E2BSandbox:
+        if not sandbox_id.isalnum():  # no id of E2B's, and it would be a part of an address
+            raise SandboxGone(sandbox_id)
+        with translated():
+            box = await self._client.AsyncSandbox.connect(sandbox_id, timeout=LIFE)
+        return E2BSandbox(box, self._policies, self.patience)
+
+    async def runs(self) -> dict[str, str]:
+        return {found.sandbox_id: found.metadata["run"] for found in await self._list({})}
+
+    async def _list(self, metadata: dict[str, str]) -> list[SandboxInfo]:
+        """Running or paused."""
+        pages = self._client.AsyncSandbox.list(SandboxQuery(metadata=APP | metadata), limit=100)
+        found: list[SandboxInfo] = []
+        while pages.has_next:
+            with translated():
+                found += await pages.next_items()
+        return found
+
+    @cached_property
+    def _policies(self) -> Policies:
+        return Policies(while_cloning(self.git_host), afterwards(self.egress))
+
+    @cached_property
+    def _client(self) -> E2B:
+        return E2B(api_key=self.api_key, api_url=self.api_url, sandbox_url=self.sandbox_url, debug=False)

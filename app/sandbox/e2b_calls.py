@@ -1,0 +1,233 @@
+"""One sandbox in E2B: its commands, by way of the far end, and what keeps it awake and its network as it should be."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+import uuid
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from e2b import AsyncCommandHandle, AsyncSandbox, CommandExitException
+from e2b.sandbox.sandbox_api import SandboxNetworkUpdate
+
+from app.core.errors import Transient, UserError
+from app.sandbox import e2b_far, keeper
+from app.sandbox.base import Call, Result, SandboxGone, Stream
+from app.sandbox.calls import CAP, name
+from app.sandbox.e2b_errors import Asleep, DiskFull, Unresponsive, translated
+
+HOME = "/home/user"
+ROOT = f"{HOME}/.backspace"
+LIFE = 900
+"""Seconds that a sandbox runs on after we were last heard of; then E2B pauses it."""
+EXTEND = 60.0
+"""Seconds between two extensions of that while a call runs."""
+INLINE = 64 << 10
+"""Bytes of a call that go along with its start: an environment variable holds at most 128 KiB."""
+AGAIN = (0.2, 1.0, 3.0, 8.0)
+"""Seconds before each new try of what got no answer. The far end starts a call once, so asking again is safe."""
+FAR = Path(e2b_far.__file__).read_text()
+KEEPER = Path(keeper.__file__).read_text()
+START = 'exec python3 -I -S -c "$BACKSPACE_FAR"'
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The two network policies, and by sandbox which one this process knows to be in force."""
+
+    cloning: SandboxNetworkUpdate
+    afterwards: SandboxNetworkUpdate
+    known: dict[str, SandboxNetworkUpdate] = field(default_factory=dict)
+
+
+class E2BSandbox:
+    """`patience`: seconds without an answer after which a connection counts as lost."""
+
+    def __init__(self, box: AsyncSandbox, policies: Policies, patience: float) -> None:
+        self._box = box
+        self._policies = policies
+        self._patience = patience
+        self._extended = time.monotonic()
+
+    @property
+    def id(self) -> str:
+        return self._box.sandbox_id
+
+    @property
+    def repo(self) -> str:
+        return f"{HOME}/repo"
+
+    @property
+    def home(self) -> str:
+        return HOME
+
+    async def run(self, call: Call) -> Result:
+        ask = {"do": "follow", "name": name(call.key), "keep": call.keep}
+        await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)
+        try:
+            reply = await self._ask(ask, call)
+            while reply["state"] == "running":
+                await self._stay_awake()
+                reply = await self._ask(ask)
+        except DiskFull as full:
+            return _never_started(str(full))
+        if reply["state"] == "failed":
+            if "No space left" in reply["said"]:
+                return _never_started("No space left on the sandbox's disk.")
+            raise Transient(f"E2B's sandbox can't start a command: {reply['said'].splitlines()[-1]}")
+        return _result(reply, f"{ROOT}/output/{name(call.key)}")
+
+    async def stop(self, key: str) -> None:
+        await self._ask({"do": "stop", "name": name(key)})
+
+    async def kill(self) -> None:
+        with contextlib.suppress(SandboxGone):
+            await _insist(self._box.kill)
+        self._policies.known.pop(self.id, None)
+
+    async def wake(self) -> None:
+        """Make sure that it runs, resumed where it was paused, and will for `LIFE` more seconds. Raises SandboxGone."""
+        try:
+            with translated():
+                await self._box.connect(timeout=LIFE)
+        except Unresponsive:
+            with translated():
+                await self._box.connect(timeout=LIFE, on_resume="reboot")
+        self._extended = time.monotonic()
+
+    async def _stay_awake(self) -> None:
+        """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""
+        if time.monotonic() - self._extended > EXTEND:
+            with contextlib.suppress(Transient), translated():
+                await self._box.set_timeout(LIFE)
+                self._extended = time.monotonic()
+
+    async def _hold_to(self, policy: SandboxNetworkUpdate) -> None:
+        """No command starts before the policy it must run under is in force."""
+        if self._policies.known.get(self.id) is not policy:
+            await _insist(partial(self._box.update_network, policy))
+            self._policies.known[self.id] = policy
+
+    async def _ask(self, ask: dict[str, Any], call: Call | None = None) -> dict[str, Any]:
+        """The far end's reply. Asks again where the connection is lost; wakes the sandbox where it sleeps."""
+        for wait in (*AGAIN, None):
+            try:
+                return await self._ask_once(ask, call)
+            except Asleep:
+                if wait is None:
+                    raise
+                await self.wake()
+            except Transient:
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _ask_once(self, ask: dict[str, Any], call: Call | None) -> dict[str, Any]:
+        opening = asyncio.ensure_future(self._open(ask, call))
+        try:
+            handle = await asyncio.shield(opening)
+        except asyncio.CancelledError:  # a call is begun, or it is not: the next one to ask has to find it
+            with contextlib.suppress(Exception):
+                await _close(await opening)
+            raise
+        try:
+            # The SDK's own timeouts cancel the wrong task, or nothing: see `timeout=0` below.
+            with translated():
+                async with asyncio.timeout(2 * self._patience):
+                    printed = (await handle.wait()).stdout
+        except CommandExitException as failed:
+            if failed.exit_code == 127:
+                raise UserError("BACKSPACE_E2B_TEMPLATE: the template has no python3, which Backspace needs.") from None
+            raise Transient(f"The sandbox can't run a command: its Python ended with {failed.exit_code}.") from failed
+        finally:
+            await _close(handle)
+        return _unpack(printed)
+
+    async def _open(self, ask: dict[str, Any], call: Call | None) -> AsyncCommandHandle:
+        with translated():
+            ask = {**ask, "root": ROOT, "repo": self.repo, "patience": self._patience}
+            if call:
+                ask |= {"frame": await self._frame(call), "env": self._env(call)}
+            # HOME: the login shell that E2B starts reads no profile of the agent's making.
+            envs = {"BACKSPACE_FAR": FAR, "BACKSPACE_KEEPER": KEEPER, "BACKSPACE_ASK": json.dumps(ask), "HOME": "/"}
+            async with asyncio.timeout(2 * self._patience):
+                return await self._box.commands.run(
+                    START, background=True, envs=envs, cwd="/", timeout=0, request_timeout=self._patience
+                )
+
+    async def _frame(self, call: Call) -> dict[str, str]:
+        """All of the call but its environment, which must not come to lie on a disk."""
+        request = {
+            "name": call.argv[0],
+            "command": call.argv,
+            "argv": call.argv,
+            "cwd": call.cwd or self.repo,
+            "seconds": call.seconds,
+            "cap": CAP,
+        }
+        frame = json.dumps(request).encode() + b"\n" + call.stdin
+        if len(frame) <= INLINE:
+            return {"inline": base64.b64encode(frame).decode()}
+        path = f"{ROOT}/frames/{uuid.uuid4().hex}"
+        await self._box.files.write(path, frame)
+        return {"path": path}
+
+    def _env(self, call: Call) -> dict[str, str]:
+        ours = {"HOME": HOME, "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp", "BACKSPACE_OUTPUT": f"{ROOT}/output"}
+        return ours | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | dict(call.env)
+
+
+async def _insist(body: Callable[[], Awaitable[object]]) -> None:
+    """Do it, again where it fails in a way that passes."""
+    for wait in (*AGAIN, None):
+        try:
+            with translated():
+                await body()
+        except Transient:
+            if wait is None:
+                raise
+            await asyncio.sleep(wait)
+        else:
+            return
+
+
+async def _close(handle: AsyncCommandHandle) -> None:
+    with contextlib.suppress(Exception):
+        await handle.disconnect()
+
+
+def _unpack(printed: str) -> dict[str, Any]:
+    """Raises Transient for what is no reply, as when something else wrote to the far end's stdout."""
+    try:
+        line, _, rest = zlib.decompress(base64.b64decode(printed.rstrip().rpartition("\n")[2])).partition(b"\n")
+        reply: dict[str, Any] = json.loads(line)
+    except (ValueError, zlib.error):
+        raise Transient("The sandbox gave an answer that can't be read.") from None
+    parts = []
+    for length in reply.get("lengths", ()):
+        parts.append(rest[:length])
+        rest = rest[length:]
+    return reply | {"parts": parts}
+
+
+def _result(reply: dict[str, Any], output: str) -> Result:
+    parts = reply["parts"]
+    return Result(
+        ended=reply["ended"],
+        exit_code=reply["exit_code"],
+        stdout=Stream(parts[0], parts[1], reply["stdout"], f"{output}/stdout"),
+        stderr=Stream(parts[2], parts[3], reply["stderr"], f"{output}/stderr"),
+        seconds=reply["seconds"],
+    )
+
+
+def _never_started(why: str) -> Result:
+    said = f"{why}\n".encode()
+    return Result("exited", 126, Stream(b"", b"", 0, ""), Stream(said, b"", len(said), ""), 0.0)
