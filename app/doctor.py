@@ -11,8 +11,8 @@ from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
 from app.github.app import App
 from app.github.errors import NotFound
-from app.sandbox.local import LocalSandboxes
 from app.settings import Settings, load
+from app.wiring import sandboxes_of
 
 NEEDED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
 EVENTS = ("issue_comment", "issues")
@@ -57,15 +57,15 @@ def _writable(file: str) -> str:
 
 
 async def _sandbox(settings: Settings) -> str:
-    if settings.backspace_sandbox == "unsafe-local":
+    if settings.sandbox == "unsafe-local":
         return "Commands run WITHOUT isolation (BACKSPACE_SANDBOX=unsafe-local), as this user."
-    sandboxes = LocalSandboxes(
-        settings.backspace_data,
-        isolation="bubblewrap",
-        network=settings.backspace_local_network,
-        wheels=settings.backspace_wheels,
-    )
-    await sandboxes.check()
+    await sandboxes_of(settings).check()
+    if settings.sandbox == "e2b":
+        reach = {"registries": "registries of packages", "none": "nothing", "all": "the whole network"}
+        return (
+            f"Commands run in E2B, in virtual machines made from {settings.backspace_e2b_template}; "
+            f"they reach {reach[settings.backspace_egress]}."
+        )
     network = "with the network" if settings.backspace_local_network else "without a network"
     return f"Commands run in bubblewrap, {network}. It shares this machine's kernel: weaker than a virtual machine."
 

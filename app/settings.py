@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import UserError
 
-SANDBOXES = Literal["local", "unsafe-local"]
+SANDBOXES = Literal["e2b", "local", "unsafe-local"]
 
 
 def _plain_url(value: str) -> str:
@@ -81,8 +81,18 @@ class Settings(BaseSettings):
     github_server_url: Url = "https://github.com"
     """GitHub's pages and git, for links and clones."""
 
-    backspace_sandbox: SANDBOXES = "local"
-    """Where commands run: `local` (bubblewrap), or `unsafe-local` (no isolation at all, on loopback only)."""
+    backspace_sandbox: SANDBOXES | None = None
+    """Where commands run: `e2b`, `local` (bubblewrap), or `unsafe-local` (nothing between). Not set: `e2b` with its key, else `local`."""
+    e2b_api_key: SecretStr | None = None
+    """Key for E2B, where each run gets a virtual machine of its own."""
+    e2b_api_url: Url | None = None
+    """Address of E2B's API, where it is not E2B's own."""
+    e2b_sandbox_url: Url | None = None
+    """Address of E2B's sandboxes, likewise."""
+    backspace_e2b_template: str = "base"
+    """E2B's template that sandboxes are made from: it needs Python and git."""
+    backspace_egress: Literal["registries", "none", "all"] = "registries"
+    """What commands in E2B reach once the repository is cloned: `registries` of packages, `none`, or `all`."""
     backspace_local_network: bool = False
     """Let commands in the local sandbox reach the network. Off: only the clone does."""
     backspace_wheels: Path | None = None
@@ -141,7 +151,13 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value we know: none of them may ever be shown."""
-        return (self.anthropic_api_key.get_secret_value(), self.private_key(), *self.webhook_secrets())
+        e2b = (self.e2b_api_key.get_secret_value(),) if self.e2b_api_key else ()
+        return (self.anthropic_api_key.get_secret_value(), self.private_key(), *self.webhook_secrets(), *e2b)
+
+    @property
+    def sandbox(self) -> SANDBOXES:
+        """Where commands run, whether it was set or not."""
+        return self.backspace_sandbox or ("e2b" if self.e2b_api_key else "local")
 
     @property
     def loopback_only(self) -> bool:
@@ -154,9 +170,22 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         settings = Settings(_env_file=env_file)
     except ValidationError as e:
         raise UserError("\n".join(f"{str(error['loc'][0]).upper()}: {_say(error)}" for error in e.errors())) from None
-    if settings.backspace_sandbox == "unsafe-local" and not settings.loopback_only:
-        raise UserError("BACKSPACE_SANDBOX: unsafe-local runs commands without isolation, so HOST must be 127.0.0.1.")
+    _refuse_sandbox(settings)
     return settings
+
+
+def _refuse_sandbox(settings: Settings) -> None:
+    """Raises UserError for a sandbox that can't be had, or that must not be had by accident."""
+    if settings.sandbox == "e2b" and not settings.e2b_api_key:
+        raise UserError("E2B_API_KEY: is missing, and BACKSPACE_SANDBOX=e2b needs it.")
+    if settings.loopback_only:
+        return
+    if settings.sandbox == "unsafe-local":
+        raise UserError("BACKSPACE_SANDBOX: unsafe-local runs commands without isolation, so HOST must be 127.0.0.1.")
+    if not settings.backspace_sandbox and settings.sandbox == "local":
+        raise UserError(
+            "BACKSPACE_SANDBOX: a server that others reach (HOST) needs E2B_API_KEY; or set local, to run their commands on this machine."
+        )
 
 
 def _say(error: ErrorDetails) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -23,6 +24,7 @@ from app.runs.log import read
 from app.runs.pipeline import Pipeline
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
+from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
 from app.web import sse
@@ -45,7 +47,10 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     """
     redactor = Redactor(settings.secrets())
     logs.set_up(settings.log_level, redactor)
-    sandboxes = await _sandboxes(settings)
+    if settings.sandbox == "unsafe-local":
+        log.warning(UNSAFE)
+    sandboxes = sandboxes_of(settings)
+    await sandboxes.check()
     claude = Claude(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
     )
@@ -92,18 +97,23 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     os._exit(0)
 
 
-async def _sandboxes(settings: Settings) -> LocalSandboxes:
-    unsafe = settings.backspace_sandbox == "unsafe-local"
-    if unsafe:
-        log.warning(UNSAFE)
-    sandboxes = LocalSandboxes(
+def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
+    if settings.sandbox == "e2b":
+        assert settings.e2b_api_key
+        return E2BSandboxes(
+            settings.e2b_api_key.get_secret_value(),
+            git_host=urlsplit(settings.github_server_url).hostname or "",
+            egress=settings.backspace_egress,
+            template=settings.backspace_e2b_template,
+            api_url=settings.e2b_api_url,
+            sandbox_url=settings.e2b_sandbox_url,
+        )
+    return LocalSandboxes(
         settings.backspace_data,
-        isolation="none" if unsafe else "bubblewrap",
+        isolation="none" if settings.sandbox == "unsafe-local" else "bubblewrap",
         network=settings.backspace_local_network,
         wheels=settings.backspace_wheels,
     )
-    await sandboxes.check()
-    return sandboxes
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> str:

@@ -170,7 +170,7 @@ def test_a_reader_that_goes_away_disturbs_nobody(repository: Repo) -> None:
 
 
 def test_away_from_loopback_there_is_no_stream(lab: Lab) -> None:
-    server = lab.server(HOST="0.0.0.0", PORT=str(free_port()))
+    server = lab.server(HOST="0.0.0.0", PORT=str(free_port()), BACKSPACE_SANDBOX="local")
     try:
         port = server.settings["PORT"]
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
