@@ -1,9 +1,11 @@
 """The installed command as an operator runs it: a process of its own, in a folder of its own, with no settings but those given."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,17 +18,16 @@ def backspace(
 ) -> subprocess.CompletedProcess[str]:
     """`python -m app …`, to its end. `code`: the folder that holds `app`."""
     with start(*arguments, cwd=cwd, settings=settings, code=code) as process:
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+        out, err = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def start(*arguments: str, cwd: Path, settings: Mapping[str, str] = NONE, code: Path = ROOT) -> subprocess.Popen[str]:
-    """It leads a process group of its own, as it would in a terminal."""
-    return subprocess.Popen(
+@contextmanager
+def start(
+    *arguments: str, cwd: Path, settings: Mapping[str, str] = NONE, code: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
+    """It leads a process group of its own, as it would in a terminal; what is left of it at the end gets Ctrl-C."""
+    with subprocess.Popen(
         [sys.executable, "-m", "app", *arguments],
         cwd=cwd,
         env={**PASSED_ON, "PYTHONPATH": str(code), **settings},
@@ -34,4 +35,9 @@ def start(*arguments: str, cwd: Path, settings: Mapping[str, str] = NONE, code: 
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)  # so that it cleans up behind itself

@@ -81,7 +81,7 @@ def test_ctrl_c_in_the_middle_of_the_demo_ends_everything(tmp_path: Path) -> Non
     code = copy(tmp_path / "code", {"tools": [bash("touch began; sleep 3141", seconds=600)]})
     work = tmp_path / "work"
     with start("demo", "--work", str(work), cwd=tmp_path, code=code) as process:
-        until(lambda: list(work.rglob("repo/began")), what="the command")
+        until(lambda: list(work.glob("sandboxes/*/home/repo/began")), what="the command")
         returncode, out, err = interrupted(process)
     assert returncode not in (0, 1)
     assert "Traceback" not in out + err
