@@ -1,19 +1,23 @@
 """Sandboxes in E2B: micro virtual machines that outlive us, found again by the run that they are made for."""
 
+import contextlib
 import hashlib
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from e2b import E2B, SandboxQuery
 from e2b.sandbox.sandbox_api import SandboxInfo
 
 from app.core.errors import UserError
 from app.sandbox.base import SandboxGone
-from app.sandbox.e2b_calls import LIFE, E2BSandbox, Policies
-from app.sandbox.e2b_errors import translated
+from app.sandbox.e2b_calls import LIFE, E2BSandbox, Policies, awake
+from app.sandbox.e2b_errors import InProgress, insist, translated
 from app.sandbox.e2b_network import Egress, afterwards, from_the_start, while_cloning
 
 APP = {"app": "backspace"}
+MOST = 10
+"""Sandboxes that a run may have, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +45,32 @@ class E2BSandboxes:
 
     async def create(self, run_id: str) -> E2BSandbox:
         for found in await self._list({"run": run_id}):
-            try:
+            with contextlib.suppress(SandboxGone):
                 return await self.connect(found.sandbox_id)
-            except SandboxGone:
-                continue
-        with translated():
-            box = await self._client.AsyncSandbox.create(
-                self.template,
-                timeout=LIFE,
-                metadata={**APP, "run": run_id},
-                lifecycle={"on_timeout": "pause", "auto_resume": False},
-                network=from_the_start(self._policies.cloning),
-                idempotency_key=f"backspace-{hashlib.sha256(run_id.encode()).hexdigest()}",
-            )
-        self._policies.known.setdefault(box.sandbox_id, self._policies.cloning)
-        return E2BSandbox(box, self._policies, self.patience)
+        for nth in range(MOST):
+            made = await insist(partial(self._make, run_id, nth), InProgress)
+            self._policies.known.setdefault(made, self._policies.cloning)
+            with contextlib.suppress(SandboxGone):
+                return await self.connect(made)
+        raise SandboxGone(run_id)
+
+    async def _make(self, run_id: str, nth: int) -> str:
+        """Id of the run's n-th sandbox. E2B answers a repeated key as the first time, also when that sandbox is gone."""
+        key = f"{run_id} {nth} {self.template} {self.git_host}"
+        box = await self._client.AsyncSandbox.create(
+            self.template,
+            timeout=LIFE,
+            metadata={**APP, "run": run_id},
+            lifecycle={"on_timeout": "pause", "auto_resume": False},
+            network=from_the_start(self._policies.cloning),
+            idempotency_key=f"backspace-{hashlib.sha256(key.encode()).hexdigest()}",
+        )
+        return box.sandbox_id
 
     async def connect(self, sandbox_id: str) -> E2BSandbox:
-        if not sandbox_id.isalnum():  # no id of E2B's, and it would be a part of an address
+        if not re.fullmatch(r"[a-z0-9-]+", sandbox_id):  # it becomes a part of an address
             raise SandboxGone(sandbox_id)
-        with translated():
-            box = await self._client.AsyncSandbox.connect(sandbox_id, timeout=LIFE)
+        box = await awake(partial(self._client.AsyncSandbox.connect, sandbox_id))
         return E2BSandbox(box, self._policies, self.patience)
 
     async def runs(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from app.core.errors import Transient, UserError
 from app.sandbox import e2b_far, keeper
 from app.sandbox.base import Call, Result, SandboxGone, Stream
 from app.sandbox.calls import CAP, name
-from app.sandbox.e2b_errors import Asleep, DiskFull, Unresponsive, translated
+from app.sandbox.e2b_errors import AGAIN, Asleep, DiskFull, Unresponsive, insist, translated
 
 HOME = "/home/user"
 ROOT = f"{HOME}/.backspace"
@@ -30,8 +30,6 @@ EXTEND = 60.0
 """Seconds between two extensions of that while a call runs."""
 INLINE = 64 << 10
 """Bytes of a call that go along with its start: an environment variable holds at most 128 KiB."""
-AGAIN = (0.2, 1.0, 3.0, 8.0)
-"""Seconds before each new try of what got no answer. The far end starts a call once, so asking again is safe."""
 FAR = Path(e2b_far.__file__).read_text()
 KEEPER = Path(keeper.__file__).read_text()
 START = 'exec python3 -I -S -c "$BACKSPACE_FAR"'
@@ -88,18 +86,8 @@ class E2BSandbox:
 
     async def kill(self) -> None:
         with contextlib.suppress(SandboxGone):
-            await _insist(self._box.kill)
+            await insist(self._box.kill)
         self._policies.known.pop(self.id, None)
-
-    async def wake(self) -> None:
-        """Make sure that it runs, resumed where it was paused, and will for `LIFE` more seconds. Raises SandboxGone."""
-        try:
-            with translated():
-                await self._box.connect(timeout=LIFE)
-        except Unresponsive:
-            with translated():
-                await self._box.connect(timeout=LIFE, on_resume="reboot")
-        self._extended = time.monotonic()
 
     async def _stay_awake(self) -> None:
         """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""
@@ -111,18 +99,19 @@ class E2BSandbox:
     async def _hold_to(self, policy: SandboxNetworkUpdate) -> None:
         """No command starts before the policy it must run under is in force."""
         if self._policies.known.get(self.id) is not policy:
-            await _insist(partial(self._box.update_network, policy))
+            await insist(partial(self._box.update_network, policy))
             self._policies.known[self.id] = policy
 
     async def _ask(self, ask: dict[str, Any], call: Call | None = None) -> dict[str, Any]:
-        """The far end's reply. Asks again where the connection is lost; wakes the sandbox where it sleeps."""
+        """The far end's reply. Wakes the sandbox where it sleeps; asks again where the connection is lost, for a call is started once."""
         for wait in (*AGAIN, None):
             try:
                 return await self._ask_once(ask, call)
             except Asleep:
                 if wait is None:
                     raise
-                await self.wake()
+                await awake(self._box.connect)
+                self._extended = time.monotonic()
             except Transient:
                 if wait is None:
                     raise
@@ -184,18 +173,14 @@ class E2BSandbox:
         return ours | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | dict(call.env)
 
 
-async def _insist(body: Callable[[], Awaitable[object]]) -> None:
-    """Do it, again where it fails in a way that passes."""
-    for wait in (*AGAIN, None):
-        try:
-            with translated():
-                await body()
-        except Transient:
-            if wait is None:
-                raise
-            await asyncio.sleep(wait)
-        else:
-            return
+async def awake(connect: Callable[..., Awaitable[AsyncSandbox]]) -> AsyncSandbox:
+    """The sandbox, resumed where it was paused, for `LIFE` more seconds at least. Raises SandboxGone."""
+    try:
+        with translated():
+            return await connect(timeout=LIFE)
+    except Unresponsive:
+        with translated():
+            return await connect(timeout=LIFE, on_resume="reboot")
 
 
 async def _close(handle: AsyncCommandHandle) -> None:

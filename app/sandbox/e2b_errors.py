@@ -1,8 +1,10 @@
 """What E2B's errors mean to us. The only place that knows the SDK's exceptions, and those it lets through from below."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import httpx
 from connectrpc.errors import ConnectError
@@ -28,12 +30,22 @@ NO_END = "Command ended without an end event"
 """The SDK raises a bare Exception with these words where a stream was cut cleanly."""
 
 
+AGAIN = (0.2, 1.0, 3.0, 8.0)
+"""Seconds before each new try of what failed in a way that passes."""
+
+T = TypeVar("T")
+
+
 class Asleep(Transient):
     """The sandbox does not run: paused, or gone; connecting tells which."""
 
 
 class Unresponsive(Transient):
     """The sandbox was paused while it did not respond: it comes back only by a reboot."""
+
+
+class InProgress(Transient):
+    """The same request is being answered already."""
 
 
 class DiskFull(Exception):
@@ -50,6 +62,19 @@ def translated() -> Iterator[None]:
         if meaning is error:
             raise
         raise meaning from error
+
+
+async def insist(body: Callable[[], Awaitable[T]], on: type[Transient] = Transient) -> T:
+    """What `body()` returns, tried again where it raises `on`. Raises as `translated`."""
+    for wait in (*AGAIN, None):
+        try:
+            with translated():
+                return await body()
+        except on:
+            if wait is None:
+                raise
+            await asyncio.sleep(wait)
+    raise AssertionError("unreachable")
 
 
 def meaning_of(error: Exception) -> Exception:
@@ -87,6 +112,8 @@ def _limited(said: str) -> Transient:
 def _by_status(status: int, error: Exception) -> Exception:
     if status >= 500:
         return Transient(f"E2B is in trouble (HTTP {status}).")
+    if status == 409:
+        return InProgress("E2B is still at the same request.", 1)
     said = str(error).removeprefix(f"{status}: ").strip()
     if status == 404 and "template" in said.lower():
         return UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no such template for this key ({said}).")

@@ -1,21 +1,38 @@
 """The sandbox that the contract is tested on: every implementation, one after the other."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.sandbox.base import Call, Result, Sandbox, Sandboxes
+from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
+from tests.e2b_cloud.lab import E2B, e2b_cloud
 
 Shell = Callable[..., Coroutine[Any, Any, Result]]
 
 
-@pytest.fixture(params=["bubblewrap", "none"])
+@pytest.fixture(scope="session")
+def e2b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[E2B]:
+    """A stand-in for E2B."""
+    with e2b_cloud(tmp_path_factory.mktemp("e2b")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(params=["bubblewrap", "none", "e2b"])
 def sandboxes(request: pytest.FixtureRequest, tmp_path: Path) -> Sandboxes:
+    if request.param == "e2b":
+        return in_e2b(request.getfixturevalue("e2b"))
     return LocalSandboxes(tmp_path / "sandboxes", isolation=request.param)
+
+
+def in_e2b(cloud: E2B, **differently: Any) -> E2BSandboxes:
+    """Sandboxes of the stand-in; the git servers of the tests are on this machine."""
+    given = {"api_key": cloud.key, "api_url": cloud.url, "sandbox_url": cloud.url, "git_host": "127.0.0.1"}
+    return E2BSandboxes(**given | differently)
 
 
 @pytest.fixture

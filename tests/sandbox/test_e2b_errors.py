@@ -13,13 +13,13 @@ from e2b.exceptions import GuestUnresponsiveException, format_sandbox_unavailabl
 
 from app.core.errors import Transient, UserError
 from app.sandbox.base import SandboxGone
-from app.sandbox.e2b_errors import Asleep, DiskFull, Unresponsive, meaning_of, translated
+from app.sandbox.e2b_errors import Asleep, DiskFull, InProgress, Unresponsive, meaning_of, translated
 
 TABLE: list[tuple[Exception, type[Exception], str]] = [
     (e2b.SandboxNotFoundException("Sandbox x not found"), SandboxGone, "not found"),
     (format_sandbox_unavailable_exception("The sandbox was not found"), Asleep, "not running"),
     (format_sandbox_unavailable_exception("port is not open"), Transient, "connection"),
-    (GuestUnresponsiveException("x"), Unresponsive, "anew"),
+    (GuestUnresponsiveException("x"), Unresponsive, "anew"),  # type: ignore[no-untyped-call]
     (e2b.NotEnoughSpaceException("x"), DiskFull, "No space"),
     (api_exception_from_code(401), UserError, "E2B_API_KEY: "),
     (api_exception_from_code(429, "Rate limit exceeded"), Transient, "Waiting for E2B: it takes no more requests"),
@@ -41,6 +41,7 @@ TABLE: list[tuple[Exception, type[Exception], str]] = [
         UserError,
         "E2B's plan or key does not allow this: Timeout cannot be greater than 1 hours",
     ),
+    (api_exception_from_code(409, "A request with this idempotency key is in progress"), InProgress, "same request"),
     (e2b.TimeoutException("Request timed out"), Transient, "connection"),
     (ConnectError(Code.UNAVAILABLE, "reset"), Transient, "connection"),
     (httpx.ConnectError("All connection attempts failed"), Transient, "connection"),
