@@ -17,6 +17,7 @@ from app.core import logs
 from app.core.errors import UserError
 from app.core.redact import Redactor
 from app.github.app import App
+from app.runs.checking import Checking
 from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.intake import Intake
@@ -64,6 +65,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     async with aiohttp.ClientSession() as session:
         app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
         comments = Comments(engine=engine, app=app, server_url=settings.github_server_url, limit_usd=limits.usd)
+        checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
         stages = Stages(
             engine=engine,
             app=app,
@@ -71,13 +73,14 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
             claude=claude,
             limits=limits,
             redactor=redactor,
+            checking=checking,
             server_url=settings.github_server_url,
         )
-        publishing = Publishing(engine=engine, app=app, sandboxes=sandboxes, comments=comments, redactor=redactor)
-        intake = Intake(engine, app, comments, settings.backspace_label)
+        publishing = Publishing(app=app, sandboxes=sandboxes, comments=comments, redactor=redactor)
+        intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=settings.backspace_label)
         engine.register("intake", intake.request)
         engine.register("control", intake.control)
-        engine.register("run", Pipeline(stages, publishing))
+        engine.register("run", Pipeline(stages, checking, publishing))
         await engine.start()
         following = asyncio.create_task(comments.follow())
         ready = asyncio.Event()

@@ -54,14 +54,16 @@ def first_message(request: Request, facts: Facts, nonce: str) -> str:
         base=facts.base,
         branch=facts.branch,
         setup=facts.setup,
-        checks=", ".join(f"`{command}`" for command in facts.tests) or "none are known; find out how this project is tested",
+        checks=", ".join(f"`{command}`" for command in facts.tests)
+        or "none are known; find out how this project is tested",
         files="\n".join(shown) + (f"\n… and {more} more" if more else ""),
     )
 
 
 def _instructions(texts: Mapping[str, str], nonce: str) -> str:
     return "".join(
-        _prompt("instructions").format(path=path, nonce=nonce, text=text[:INSTRUCTIONS_SHOWN]) for path, text in texts.items()
+        _prompt("instructions").format(path=path, nonce=nonce, text=text[:INSTRUCTIONS_SHOWN])
+        for path, text in texts.items()
     )
 
 

@@ -57,14 +57,12 @@ class Conversation:
     messages: list[Json]
     spent: Spent = field(default_factory=Spent)
     turns: int = 0
-    began: float | None = None
     cut: int = 0
     summary: str = ""
 
     def heard(self, turn: Json) -> None:
         self.turns += 1
         self.spent = Spent.model_validate(turn["spent"])
-        self.began = turn["began"]
         if turn["stop_reason"] == "max_tokens":  # discarded: a call in it may be incomplete
             self.cut += 1
             self.say("Your last reply was longer than one reply may be and was discarded. Go on in smaller pieces.")
@@ -73,6 +71,10 @@ class Conversation:
         if turn["content"]:  # the API takes no empty message back
             self.messages.append({"role": "assistant", "content": turn["content"]})
         self.summary = "\n\n".join(b["text"] for b in turn["content"] if b["type"] == "text") or self.summary
+
+    def did(self, acted: Json) -> None:
+        self.spent = self.spent.model_copy(update={"minutes": self.spent.minutes + acted["minutes"]})
+        self.messages.append({"role": "user", "content": acted["results"]})
 
     def say(self, text: str) -> None:
         """Add words of the server: to the last user message where there is one, so that roles alternate."""
@@ -95,7 +97,7 @@ async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
                 acted = await step("tools", agent.act, turn["content"], talk)
                 if ended := acted["ended"]:
                     return Ended(**ended)
-                talk.messages.append({"role": "user", "content": acted["results"]})
+                talk.did(acted)
             case "end_turn" | "stop_sequence":
                 return Ended("finished")
             case "max_tokens" if talk.cut <= MAX_CUT:
@@ -134,8 +136,7 @@ class Agent:
         """One turn of the model, unless it is time to end."""
         if by := await self._stopping.by():
             return _ended("stopped", f"Stopped by @{by}.")
-        began = talk.began or time.time()
-        spent = talk.spent.model_copy(update={"minutes": (time.time() - began) / 60})
+        began, spent = time.monotonic(), talk.spent
         if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
             return _ended("limit", why)
         try:
@@ -149,9 +150,9 @@ class Agent:
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
         spent = spent.plus(self._claude.model, turn.discarded, requests=turn.requests - 1)
         spent = spent.plus(self._claude.model, turn.usage, requests=1, turns=1)
+        spent = spent.model_copy(update={"minutes": spent.minutes + _minutes_since(began)})
         return {
             "ended": None,
-            "began": began,
             "spent": spent.model_dump(),
             "stop_reason": turn.stop_reason,
             "content": turn.content,  # replayed byte for byte
@@ -181,7 +182,7 @@ class Agent:
         if by := await self._stopping.by():  # said to a server that was killed since: nothing wakes this one
             await _end_calls(sandbox, prefix, calls)
             return _ended("stopped", f"Stopped by @{by}.")
-        left = self._limits.minutes * 60 - (time.time() - (talk.began or time.time()))
+        began, left = time.monotonic(), (self._limits.minutes - talk.spent.minutes) * 60
         try:
             async with asyncio.timeout(max(left, 1)):
                 results = await unless(self._stopping.wait(), run_calls(sandbox, prefix, calls))
@@ -195,7 +196,17 @@ class Agent:
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
         shown = [event.model_dump() for result in results for event in result.events]
         told = [_result(call, result) for call, result in zip(calls, results, strict=True)]
-        return {"ended": None, "results": self._redact.value(told), "events": self._redact.value(shown)}
+        return {
+            "ended": None,
+            "minutes": _minutes_since(began),
+            "results": self._redact.value(told),
+            "events": self._redact.value(shown),
+        }
+
+
+def _minutes_since(began: float) -> float:
+    """Only time that was worked counts: none while the server was down."""
+    return (time.monotonic() - began) / 60
 
 
 async def _end_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Json]) -> None:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Stage = Literal["queued", "prepare", "work", "gate", "verify", "publish", "report"]
 
 Outcome = Literal["ready", "draft", "nothing", "stopped", "failed"]
-"""`ready`: a pull request whose checks passed, or for which there were none. `draft`: a draft pull request, because a
+"""`ready`: a pull request of which no check failed; those that could not run are named in it. `draft`: a draft pull request, because a
 check failed or the work was cut short. `nothing`: no change was needed. `stopped`: somebody said stop. `failed`."""
 
 

@@ -81,9 +81,9 @@ class GitHub:
     async def find_comment(
         self, thread: int, marker: str, author_id: int, since: str | None = None
     ) -> CommentRef | None:
-        """The first comment by this account with this marker: anybody can copy a marker, nobody can be the author."""
+        """The first comment by this account that begins with this marker: anybody can copy it, nobody else can be the author."""
         async for comment in self.comments(thread, since):
-            if comment.author_id == author_id and marker in comment.body:
+            if comment.author_id == author_id and comment.body.startswith(marker):
                 return CommentRef(id=comment.id, url=comment.url)
         return None
 

@@ -28,9 +28,5 @@ def closed_text() -> str:
     return "This issue is closed or locked. Open it, then ask again."
 
 
-def stopping_text() -> str:
-    return "Stopping; what was done so far is kept."
-
-
 def nothing_to_stop_text() -> str:
     return "Nothing runs or waits here."

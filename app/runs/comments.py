@@ -8,13 +8,14 @@ import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Literal
 
 from app.core.errors import Transient, UserError
-from app.core.events import Entry
-from app.core.task import Request
+from app.core.events import Done, Entry
+from app.core.task import Outcome, Request
 from app.github.app import App
 from app.github.client import GitHub
-from app.github.errors import NotFound, Refused
+from app.github.errors import Conflict, NotFound, Refused
 from app.github.tokens import COMMENT
 from app.publish import comment
 from app.runs import tables
@@ -53,32 +54,48 @@ class Comments:
 
     async def post(self, request: Request, place: int) -> int:
         """The task's status comment, found again or made: its id. Ours is known by the hidden marker and by its author."""
+        body = self._render(request, [], place)
+        written = self._written[request.key]
+        written.body = written.still = body  # so that no edit is spent on the same words
+        return await self._find_or_make(request, body)
+
+    async def _find_or_make(self, request: Request, body: str) -> int:
         github = self._github(request)
         author = (await self._app.identity(github)).bot_id
         found = await github.find_comment(request.thread, comment.marker(request.key), author, since=request.asked_at)
         if found is None:
-            body = self._render(request, [], place)
             found = await github.create_comment(request.thread, body)
-            written = self._written[request.key]
-            written.body = written.still = body  # so that no edit is spent on the same words
+        await self._engine.db(tables.set_comment(request.key, found.id))
         return found.id
 
-    async def settle(self, request: Request) -> None:
-        """Write the last state. Raises Transient; a comment that somebody deleted is made once more."""
+    async def settle(self, request: Request, outcome: Outcome) -> None:
+        """Write the last state, react, close the task. Raises Transient; a comment that somebody deleted is made once more."""
         written = self._written[request.key]
         async with written.lock:
             await self._read(request, written)
-            body = self._render(request, written.entries, 0)
-            github = self._github(request)
-            comment_id = await self._engine.db(tables.comment_of(request.key))
             try:
-                await github.edit_comment(comment_id or 0, body)
-            except NotFound:
-                made = await github.create_comment(request.thread, body)
-                await self._engine.db(tables.set_comment(request.key, made.id))
-            except Refused as e:
-                log.warning("the status comment can't be written: %s", e, extra={"task": request.key})
-        del self._written[request.key]
+                await self._write_last(request, self._render(request, written.entries, 0))
+                await self._react(request, comment.done_reaction(outcome))
+            except (NotFound, Refused, Conflict) as e:
+                log.warning("the last state could not be shown: %s", e, extra={"task": request.key})
+            await self._engine.db(tables.set_outcome(request.key, outcome))
+        self._written.pop(request.key, None)
+        self._engine.forget(request.key)
+        await self._app.tokens.revoke(request.key)
+
+    async def _write_last(self, request: Request, body: str) -> None:
+        github = self._github(request)
+        comment_id = await self._engine.db(tables.comment_of(request.key))
+        try:
+            await github.edit_comment(comment_id or await self._find_or_make(request, body), body)
+        except NotFound:
+            await github.edit_comment(await self._find_or_make(request, body), body)
+
+    async def _react(self, request: Request, reaction: Literal["rocket", "confused"]) -> None:
+        if request.comment_id is None:
+            await self._github(request).react_to_issue(request.thread, reaction)
+        else:
+            await self._github(request).react_to_comment(request.comment_id, reaction)
 
     async def follow(self) -> None:
         """Keep every open task's comment true, for as long as the process lives."""
@@ -115,29 +132,42 @@ class Comments:
             return
         async with written.lock:
             await self._read(request, written)
-            last = written.entries[-1].at if written.entries else 0.0
-            still = comment.status(
-                request, written.entries, now=last, place=place, server_url=self._server_url, limits_usd=self._limit_usd
-            )
-            if still == written.still and since < CLOCK_EDITS:
+            done = written.entries[-1].event if written.entries else None
+            if not isinstance(done, Done):
+                await self._edit(request, comment_id, place, written, since)
                 return
-            body = self._render(request, written.entries, place)
-            if body == written.body:
-                return
-            try:
-                if await self._github(request).try_edit_comment(comment_id, body):
-                    written.body, written.still, written.at = body, still, time.monotonic()
-            except (Transient, UserError, NotFound) as e:
-                log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
-                written.at = time.monotonic()
+        written.at = time.monotonic()
+        if await self._engine.db(tables.is_open(request.key)):  # its own step has given up
+            await self.settle(request, done.outcome)
+
+    async def _edit(self, request: Request, comment_id: int, place: int, written: _Written, since: float) -> None:
+        """Unless there is nothing new to say, or no room for it: newer words will come."""
+        last = written.entries[-1].at if written.entries else 0.0
+        still = self._render(request, written.entries, place, last)
+        if still == written.still and since < CLOCK_EDITS:
+            return
+        body = self._render(request, written.entries, place)
+        if body == written.body:
+            return
+        try:
+            if await self._github(request).try_edit_comment(comment_id, body):
+                written.body, written.still, written.at = body, still, time.monotonic()
+        except (Transient, UserError, NotFound) as e:
+            log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
+            written.at = time.monotonic()
 
     async def _read(self, request: Request, written: _Written) -> None:
         found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)
         written.entries.extend(found)
 
-    def _render(self, request: Request, entries: list[Entry], place: int) -> str:
+    def _render(self, request: Request, entries: list[Entry], place: int, now: float | None = None) -> str:
         return comment.status(
-            request, entries, now=time.time(), place=place, server_url=self._server_url, limits_usd=self._limit_usd
+            request,
+            entries,
+            now=time.time() if now is None else now,
+            place=place,
+            server_url=self._server_url,
+            limits_usd=self._limit_usd,
         )
 
     def _github(self, request: Request) -> GitHub:

@@ -3,11 +3,11 @@
 Workflows of their own, started at once and never queued, so that the person is answered within a second.
 """
 
-import asyncio
 import logging
 from functools import partial
 from typing import Any
 
+from app.core.redact import Redactor
 from app.core.task import Control, Request
 from app.github.app import App
 from app.github.client import GitHub
@@ -27,16 +27,17 @@ Json = dict[str, Any]
 class Intake:
     """The code of the workflows `intake` and `control`."""
 
-    def __init__(self, engine: Engine, app: App, comments: Comments, label: str) -> None:
+    def __init__(self, *, engine: Engine, app: App, comments: Comments, redactor: Redactor, label: str) -> None:
+        self._redact = redactor
         self._label = label
         self._engine = engine
         self._app = app
         self._comments = comments
 
     async def record(self, asked: Request | Control) -> None:
-        """On disk when this returns, and once: the workflow's id is made from what was asked."""
+        """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
         kind = "intake" if isinstance(asked, Request) else "control"
-        await self._engine.begin(kind, f"{asked.key}.{kind}", asked.model_dump())
+        await self._engine.begin(kind, f"{asked.key}.{kind}", self._redact.value(asked.model_dump()))
 
     async def request(self, workflow: Workflow, spec: Json) -> Json:
         request = Request.model_validate(spec)
@@ -46,11 +47,10 @@ class Intake:
                 checked(await workflow.step("refuse", partial(attempt, self._refuse, request, allowed["level"])))
                 return {"taken": False}
             checked(await workflow.step("take", partial(attempt, self._take, request)))
+            await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
             checked(await workflow.step("acknowledge", partial(attempt, self._acknowledge, request)))
-        except Failed as e:
-            log.error("a request was not taken: %s", e, extra={"task": request.key})
-            return {"taken": False}
-        await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
+        except Failed as e:  # once it is in line the run itself tells the person how it ends
+            log.error("a request was not answered: %s", e, extra={"task": request.key})
         return {"taken": True}
 
     async def _check(self, asked: Request | Control) -> Json:
@@ -63,12 +63,11 @@ class Intake:
         return {}
 
     async def _acknowledge(self, request: Request) -> Json:
-        """The reaction and the status comment, side by side."""
+        """The status comment, and the reaction."""
         ahead = [other.key for other, _ in await self._engine.db(tables.open_tasks(tables.thread_of(request)))]
         place = ahead.index(request.key) if request.key in ahead else 0
-        _, comment_id = await asyncio.gather(self._react(request, "eyes"), self._comments.post(request, place))
-        await self._engine.db(tables.set_comment(request.key, comment_id))
-        return {"comment": comment_id}
+        await self._react(request, "eyes")
+        return {"comment": await self._comments.post(request, place)}
 
     async def _refuse(self, request: Request, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
@@ -76,6 +75,7 @@ class Intake:
             await self._line(request, replies.refusal(request.actor.login, level))
         else:
             await self._react(request, "confused")
+        await self._app.tokens.revoke(request.key)
         return {}
 
     async def control(self, workflow: Workflow, spec: Json) -> Json:
@@ -96,8 +96,10 @@ class Intake:
                 await self._engine.stop_task(task, control.actor.login, f"{control.key}/{task}")
             if tasks:
                 await self._react(control, "+1")
+                await self._app.tokens.revoke(control.key)
                 return {}
         await self._line(control, self._answer(control))
+        await self._app.tokens.revoke(control.key)
         return {}
 
     def _answer(self, control: Control) -> str:

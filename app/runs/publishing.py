@@ -10,15 +10,11 @@ from app.core.redact import Redactor
 from app.core.task import Outcome, Request
 from app.github.app import App
 from app.github.client import GitHub
-from app.github.errors import NotFound, Refused
-from app.github.tokens import CHECK, COMMENT, PUBLISH
-from app.publish import comment
+from app.github.tokens import CHECK, PUBLISH
 from app.publish.commit import publish_tree
 from app.publish.pull_request import open_pull, title_and_body
-from app.runs import tables
 from app.runs.comments import Comments
-from app.runs.engine import Engine
-from app.runs.stages import Ground
+from app.runs.ground import Ground
 from app.sandbox import repo
 from app.sandbox.base import Sandboxes, SandboxGone
 from app.trigger.policy import may_start
@@ -28,10 +24,7 @@ Json = dict[str, Any]
 
 
 class Publishing:
-    def __init__(
-        self, *, engine: Engine, app: App, sandboxes: Sandboxes, comments: Comments, redactor: Redactor
-    ) -> None:
-        self._engine = engine
+    def __init__(self, *, app: App, sandboxes: Sandboxes, comments: Comments, redactor: Redactor) -> None:
         self._app = app
         self._sandboxes = sandboxes
         self._comments = comments
@@ -89,7 +82,7 @@ class Publishing:
         return {"url": pull.url, "events": [published.model_dump(), PRCreated(pr_url=pull.url).model_dump()]}
 
     async def end(self, run: str, outcome: Outcome, why: str, url: str | None) -> Json:
-        """The last event, then what must not outlive the run. Goes on where a part of it fails."""
+        """The last event, and the end of what must not outlive the run. Goes on where a part of it fails."""
         try:
             for sandbox_id, owner in (await self._sandboxes.runs()).items():
                 if owner == run:
@@ -100,21 +93,9 @@ class Publishing:
         await self._app.tokens.revoke(run)
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why)).model_dump()]}
 
-    async def report(self, run: str, request: Request, outcome: Outcome) -> Json:
-        """The comment's last state and the reaction; then the task is closed."""
-        await self._comments.settle(request)
-        github = self._app.repository(request.key, request.installation, request.repository, COMMENT)
-        try:
-            reaction = comment.done_reaction(outcome)
-            if request.comment_id is None:
-                await github.react_to_issue(request.thread, reaction)
-            else:
-                await github.react_to_comment(request.comment_id, reaction)
-        except (NotFound, Refused) as e:
-            log.info("no reaction: %s", e, extra={"task": request.key})
-        await self._engine.db(tables.set_outcome(request.key, outcome))
-        self._engine.forget(request.key)
-        await self._app.tokens.revoke(request.key)
+    async def report(self, request: Request, outcome: Outcome) -> Json:
+        """The comment's last state, and the task is closed. Where this fails for long, the comments' loop goes on trying."""
+        await self._comments.settle(request, outcome)
         return {"events": []}
 
     def _github(self, ground: Ground) -> GitHub:

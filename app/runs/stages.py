@@ -1,4 +1,4 @@
-"""What the steps of a run do up to the checks: begin, sandbox, clone, prepare, the agent's hands, gate, verify.
+"""What the steps of a run do up to the gate: begin, sandbox, clone, prepare, the agent's hands, gate.
 
 Each body may run again after a crash, so each looks first or is keyed; each returns small plain JSON.
 """
@@ -10,45 +10,31 @@ from typing import Any
 from app.agent import context
 from app.agent.budget import Limits
 from app.agent.claude import Claude
-from app.agent.loop import Agent, Ended
+from app.agent.loop import Agent
 from app.core.errors import UserError
-from app.core.events import Changed, Check, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
 from app.core.redact import Redactor
-from app.core.task import Request, Words
+from app.core.task import Request
 from app.github.app import App
 from app.github.tokens import CHECK, CLONE, COMMENT
 from app.publish.changes import judge, touches_tests
 from app.runs import checks
+from app.runs.checking import Checking
 from app.runs.checks import Checks
 from app.runs.engine import Engine
+from app.runs.ground import Ground
 from app.runs.stop import Stop
 from app.sandbox import repo
-from app.sandbox.base import Result, Sandbox, Sandboxes
-from app.tools.base import tail
-from app.tools.bash import shell
+from app.sandbox.base import Sandbox, Sandboxes
 from app.trigger.policy import may_start
 
 Json = dict[str, Any]
 CLONE_SECONDS = 300.0
-SETUP_SECONDS = 900.0
-CHECK_SECONDS = 900.0
+FILES = 200_000
+"""Tracked paths that are looked at."""
 DIFF_SHOWN = 20_000
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
 FILE_BYTES = 100_000
-MISSING = (126, 127)
-"""What a shell answers where the command can't be run at all."""
-
-
-class Ground(Words):
-    """What a run stands on, from its recorded steps."""
-
-    run: str
-    request: Request
-    branch: str
-    """The default branch."""
-    sandbox: str
-    base: str
-    """SHA of the commit that everything is judged against."""
 
 
 class Stages:
@@ -61,8 +47,10 @@ class Stages:
         claude: Claude,
         limits: Limits,
         redactor: Redactor,
+        checking: Checking,
         server_url: str,
     ) -> None:
+        self._checking = checking
         self._engine = engine
         self._app = app
         self._sandboxes = sandboxes
@@ -104,9 +92,9 @@ class Stages:
     async def prepare(self, ground: Ground) -> Json:
         """Set-up, and the first message: all that the model is told, from the default branch at one commit."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
-        tracked = tuple(await repo.tracked(sandbox, ground.base, 5_000))
+        tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
         how = await self._checks(sandbox, ground.base, frozenset(tracked))
-        setup, problem = await self._set_up(sandbox, how)
+        setup, problem = await self._checking.set_up(sandbox, ground.request, how.setup)
         texts = {
             path: await repo.show(sandbox, ground.base, path, FILE_BYTES)
             for path in INSTRUCTION_FILES
@@ -134,16 +122,6 @@ class Stages:
             return checks.from_config(await repo.show(sandbox, base, checks.CONFIG, FILE_BYTES) or "")
         found = {path: await repo.show(sandbox, base, path, FILE_BYTES) for path in checks.MANIFESTS if path in tracked}
         return checks.usual({path: text for path, text in found.items() if text is not None}, tracked)
-
-    async def _set_up(self, sandbox: Sandbox, how: Checks) -> tuple[str, str | None]:
-        """A line on how it went, and why checks can't be trusted to run where it failed."""
-        if not how.setup:
-            return "None is needed.", None
-        result = await sandbox.run(shell("setup", how.setup, SETUP_SECONDS))
-        said = f"`{how.setup}` · {_ending(result, SETUP_SECONDS)}"
-        if result.exit_code == 0:
-            return said, None
-        return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{how.setup}`, {_ending(result, SETUP_SECONDS)})"
 
     def agent(self, ground: Ground) -> Agent:
         return Agent(
@@ -191,60 +169,3 @@ class Stages:
         whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
         diff = await repo.diff(sandbox, base, whole, f"{key}/left-out-diff", DIFF_SHOWN)
         return [LeftOut(paths=tuple(paths), diff=self._redact.text(diff.text)).model_dump()]
-
-    async def verify(self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: bool) -> Json:
-        """Run the checks on exactly `tree`. `mend`: a failure may go back to the model."""
-        sandbox = await self._sandboxes.connect(ground.sandbox)
-        key = f"verify/{turns}"
-        tests: list[str] = prepared["tests"]
-        problem = prepared["problem"] if ended.how == "finished" else "the work was cut short"
-        await repo.checkout(sandbox, tree, f"{key}/tree")
-        if problem:
-            found = [Check(command=command, exit_code=None, output=problem) for command in tests]
-        else:
-            found = [await self._check(sandbox, command, f"{key}/{k}") for k, command in enumerate(tests)]
-        failing = [check for check in found if check.exit_code]
-        base_fails = bool(failing) and await self._base_fails(sandbox, ground.base, tree, failing, key)
-        await repo.checkout(sandbox, tree, f"{key}/clean")
-        again = mend and bool(failing)
-        too = [Status(message=f"`{failing[0].command}` fails on the base too.").model_dump()] if base_fails else []
-        return {
-            "checks": [check.model_dump() for check in found],
-            "failing": bool(failing),
-            "base_fails": base_fails,
-            "mend": again,
-            "events": [
-                *(check.model_dump() for check in found),
-                *too,
-                StageBegan(stage="work" if again else "publish").model_dump(),
-            ],
-        }
-
-    async def _check(self, sandbox: Sandbox, command: str, key: str) -> Check:
-        result = await sandbox.run(shell(key, command, CHECK_SECONDS))
-        output = self._redact.text(tail(result, 6_000))
-        if result.ended != "exited" or result.exit_code in MISSING:
-            return Check(
-                command=command,
-                exit_code=None,
-                output=f"{_ending(result, CHECK_SECONDS)}: {output}",
-                seconds=result.seconds,
-            )
-        return Check(command=command, exit_code=result.exit_code, output=output, seconds=result.seconds)
-
-    async def _base_fails(self, sandbox: Sandbox, base: str, tree: str, failing: Sequence[Check], key: str) -> bool:
-        """Whether a failing check fails without the change too; asked of the first that fails."""
-        await repo.checkout(sandbox, f"{base}^{{tree}}", f"{key}/base")
-        return bool((await self._check(sandbox, failing[0].command, f"{key}/base-check")).exit_code)
-
-
-def _ending(result: Result, seconds: float) -> str:
-    match result.ended:
-        case "exited" if result.exit_code in MISSING:
-            return f"exit {result.exit_code}, the command is not in the sandbox"
-        case "exited":
-            return f"exit {result.exit_code}"
-        case "deadline":
-            return f"no end after {seconds:g} s"
-        case ended:
-            return ended

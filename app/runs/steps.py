@@ -18,8 +18,10 @@ from app.sandbox.base import SandboxGone
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
-TRIES = 6
-LONGEST_WAIT = 120.0
+TRIES = 60
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries of our own choosing: all tries together last about an hour."""
+LONGEST_WAIT = 3600.0
 """Seconds. A longer wait asked for by the other side ends the tries."""
 BUG = "Something went wrong inside Backspace. The server's log has the details: tell its operator."
 
@@ -37,7 +39,8 @@ async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
             json.dumps(output, ensure_ascii=False).encode()
             return output
         except Transient as e:
-            wait = e.retry_after if e.retry_after is not None else random.uniform(0.5, 1) * 2 ** (tries - 1)
+            pause = min(2.0 ** (tries - 1), LONGEST_PAUSE) * random.uniform(0.75, 1)
+            wait = e.retry_after if e.retry_after is not None else pause
             if tries == TRIES or wait > LONGEST_WAIT:
                 return _failed(f"{e} It did not pass after {tries} tries; ask again later.")
             log.warning("step tried again in %.1f s: %s", wait, e)

@@ -85,6 +85,12 @@ def is_task(key: str) -> Callable[[sa.Connection], bool]:
     return lambda c: c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key)).first() is not None
 
 
+def is_open(key: str) -> Callable[[sa.Connection], bool]:
+    return lambda c: (
+        c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key, tasks.c.outcome.is_(None))).first() is not None
+    )
+
+
 def open_tasks(thread: str | None = None) -> Callable[[sa.Connection], list[tuple[Request, int | None]]]:
     """Tasks without an outcome, oldest first, each with the id of its status comment: of one thread, or of all."""
 

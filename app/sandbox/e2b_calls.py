@@ -4,12 +4,10 @@ import asyncio
 import base64
 import contextlib
 import json
-import time
 import uuid
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ HOME = "/home/user"
 ROOT = f"{HOME}/.backspace"
 LIFE = 900
 """Seconds that a sandbox runs on after we were last heard of; then E2B pauses it."""
-EXTEND = 60.0
-"""Seconds between two extensions of that while a call runs."""
 INLINE = 64 << 10
 """Bytes of a call that go along with its start: an environment variable holds at most 128 KiB."""
 FAR = Path(e2b_far.__file__).read_text()
@@ -51,7 +47,6 @@ class E2BSandbox:
         self._box = box
         self._policies = policies
         self._patience = patience
-        self._extended = time.monotonic()
 
     @property
     def id(self) -> str:
@@ -67,7 +62,6 @@ class E2BSandbox:
 
     async def run(self, call: Call) -> Result:
         ask = {"do": "follow", "name": name(call.key), "keep": call.keep}
-        await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)
         try:
             reply = await self._ask(ask, call)
             while reply["state"] == "running":
@@ -91,15 +85,13 @@ class E2BSandbox:
 
     async def _stay_awake(self) -> None:
         """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""
-        if time.monotonic() - self._extended > EXTEND:
-            with contextlib.suppress(Transient), translated():
-                await self._box.set_timeout(LIFE)
-                self._extended = time.monotonic()
+        with contextlib.suppress(Transient, SandboxGone, UserError), translated():
+            await self._box.set_timeout(LIFE)
 
     async def _hold_to(self, policy: SandboxNetworkUpdate) -> None:
         """No command starts before the policy it must run under is in force."""
         if self._policies.known.get(self.id) is not policy:
-            await insist(partial(self._box.update_network, policy))
+            await self._box.update_network(policy)
             self._policies.known[self.id] = policy
 
     async def _ask(self, ask: dict[str, Any], call: Call | None = None) -> dict[str, Any]:
@@ -111,7 +103,6 @@ class E2BSandbox:
                 if wait is None:
                     raise
                 await awake(self._box.connect)
-                self._extended = time.monotonic()
             except Transient:
                 if wait is None:
                     raise
@@ -143,6 +134,7 @@ class E2BSandbox:
         with translated():
             ask = {**ask, "root": ROOT, "repo": self.repo, "patience": self._patience}
             if call:
+                await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)
                 ask |= {"frame": await self._frame(call), "env": self._env(call)}
             # HOME: the login shell that E2B starts reads no profile of the agent's making.
             envs = {"BACKSPACE_FAR": FAR, "BACKSPACE_KEEPER": KEEPER, "BACKSPACE_ASK": json.dumps(ask), "HOME": "/"}

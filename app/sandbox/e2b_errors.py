@@ -94,7 +94,7 @@ def meaning_of(error: Exception) -> Exception:
             return _limited(str(error))
         case ServiceBusyException():
             return Transient("Waiting for E2B: it has no room for a sandbox right now.", 10)
-        case json.JSONDecodeError():
+        case json.JSONDecodeError() | KeyError():  # somebody else than E2B answered, as a proxy does
             return Transient("E2B gave an answer that can't be read.")
         case SandboxException(status_code=int(status)):
             return _by_status(status, error)

@@ -19,7 +19,8 @@ from app.sandbox.base import Result, Sandbox
 
 MAX_PATHS = 5_000
 MAX_CONTENTS = 40 << 20
-ATTEMPTS = 3
+ATTEMPTS = 7
+"""Of a clone, over some two minutes; each has a key of its own, so a repeated step finds them as they were."""
 
 NEVER_PUBLISHED = (
     "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".tox/", ".nox/", ".venv/", "*.egg-info/",
@@ -100,7 +101,7 @@ class Diff:
 async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float) -> str:
     """Bring the tip of `branch` into the sandbox; its SHA. The token is in the environment of that one command and nowhere else.
 
-    Raises UserError where the repository or branch is not there for us or takes too long, Transient where the network fails.
+    Raises UserError where the repository or branch is not there for us or takes too long, or the network fails for long.
     """
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
@@ -121,10 +122,10 @@ async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds:
             exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
             return await git.printed(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
         failure = _why(result, branch, seconds)
-        if isinstance(failure, UserError) or result.ended == "stopped" or attempt == ATTEMPTS:
+        if isinstance(failure, UserError) or result.ended == "stopped":
             raise failure
-        await asyncio.sleep(attempt)
-    raise AssertionError("unreachable")
+        await asyncio.sleep(min(2**attempt, 30))
+    raise UserError(f"The repository could not be cloned: {failure}. Ask again later.")
 
 
 def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:

@@ -1,0 +1,139 @@
+"""The repository's own commands: its set-up before the work, its checks on exactly what would be published."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.agent.loop import Ended, unless
+from app.core.events import Check, Event, StageBegan, Status
+from app.core.redact import Redactor
+from app.core.task import Request
+from app.runs.engine import Engine
+from app.runs.ground import Ground
+from app.runs.stop import Stop
+from app.sandbox import repo
+from app.sandbox.base import Call, Result, Sandbox, Sandboxes
+from app.tools.base import tail
+from app.tools.bash import shell
+
+Json = dict[str, Any]
+SETUP_SECONDS = 900.0
+CHECK_SECONDS = 900.0
+OUTPUT_SHOWN = 6_000
+MISSING = (126, 127)
+"""What a shell answers where the command can't be run at all."""
+ENDLESS = 124
+"""What `timeout` answers for a command that did not end."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """How one check went on one tree. `code` None: it was stopped, or its end was lost."""
+
+    command: str
+    code: int | None
+    why: str
+    output: str
+    seconds: float
+
+    @property
+    def ran(self) -> bool:
+        return self.code is not None and self.code not in (*MISSING, ENDLESS)
+
+    def check(self, ran_on_base: bool) -> Check:
+        """A check that could not run, or did not end, is red where the base could do it: then the change is to blame."""
+        if self.ran or (self.code is not None and ran_on_base):
+            return Check(command=self.command, exit_code=self.code, output=self.output, seconds=self.seconds)
+        return Check(command=self.command, exit_code=None, output=f"{self.why}: {self.output}", seconds=self.seconds)
+
+
+class Checking:
+    def __init__(self, *, engine: Engine, sandboxes: Sandboxes, redactor: Redactor) -> None:
+        self._engine = engine
+        self._sandboxes = sandboxes
+        self._redact = redactor
+
+    async def set_up(self, sandbox: Sandbox, request: Request, command: str | None) -> tuple[str, str | None]:
+        """A line on how it went, and where it failed the reason why no check can be trusted to run."""
+        if not command:
+            return "None is needed.", None
+        result = await self._run(sandbox, request, shell("setup", command, SETUP_SECONDS))
+        said = f"`{command}` · {_ending(result, SETUP_SECONDS)}"
+        if result.exit_code == 0:
+            return said, None
+        return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{command}`, {_ending(result, SETUP_SECONDS)})"
+
+    async def verify(self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: bool) -> Json:
+        """Run the checks on exactly `tree`. `mend`: a failure may go back to the model."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        tests: list[str] = prepared["tests"]
+        problem = prepared["problem"] if ended.how == "finished" else "the work was cut short"
+        base_fails = False
+        if problem:
+            found = [Check(command=command, exit_code=None, output=problem) for command in tests]
+        else:
+            found, base_fails = await self._on_tree_and_base(sandbox, ground, tests, tree, f"verify/{turns}")
+        by = await Stop(self._engine, ground.request.key).by()
+        failing = [check.command for check in found if check.exit_code]
+        again = mend and bool(failing) and by is None
+        events: list[Event] = [*found, StageBegan(stage="work" if again else "publish")]
+        if base_fails:
+            events.insert(-1, Status(message=f"`{failing[0]}` fails on the base too."))
+        return {
+            "checks": [check.model_dump() for check in found],
+            "failing": bool(failing),
+            "base_fails": base_fails,
+            "mend": again,
+            "stopped": by,
+            "events": [event.model_dump() for event in events],
+        }
+
+    async def _on_tree_and_base(
+        self, sandbox: Sandbox, ground: Ground, tests: Sequence[str], tree: str, key: str
+    ) -> tuple[list[Check], bool]:
+        """The checks on the tree; on the base those that could not run, and the first that failed. The work tree ends as `tree`."""
+        await repo.checkout(sandbox, tree, f"{key}/tree")
+        seen = [await self._see(sandbox, ground, command, f"{key}/{k}") for k, command in enumerate(tests)]
+        failed = next((k for k, check in enumerate(seen) if check.ran and check.code), None)
+        doubtful = {k for k, check in enumerate(seen) if not check.ran and check.code is not None}
+        on_base: dict[int, _Seen] = {}
+        if doubtful or failed is not None:
+            await repo.checkout(sandbox, f"{ground.base}^{{tree}}", f"{key}/base")
+            for k in sorted(doubtful | ({failed} if failed is not None else set())):
+                on_base[k] = await self._see(sandbox, ground, tests[k], f"{key}/base/{k}")
+        await repo.checkout(sandbox, tree, f"{key}/clean")
+        found = [check.check(k in on_base and on_base[k].ran) for k, check in enumerate(seen)]
+        return found, failed is not None and bool(on_base[failed].code)
+
+    async def _see(self, sandbox: Sandbox, ground: Ground, command: str, key: str) -> _Seen:
+        result = await self._run(sandbox, ground.request, shell(key, command, CHECK_SECONDS))
+        return _Seen(
+            command=command,
+            code=ENDLESS if result.ended == "deadline" else result.exit_code,
+            why=_ending(result, CHECK_SECONDS),
+            output=self._redact.text(tail(result, OUTPUT_SHOWN)),
+            seconds=result.seconds,
+        )
+
+    async def _run(self, sandbox: Sandbox, request: Request, call: Call) -> Result:
+        """The call's result; a stop ends it at once, also one said to a server that was killed since."""
+        stop = Stop(self._engine, request.key)
+        if await stop.by() is not None:
+            await sandbox.stop(call.key)
+        result = await unless(stop.wait(), sandbox.run(call))
+        if result is None:
+            await sandbox.stop(call.key)
+            result = await sandbox.run(call)
+        return result
+
+
+def _ending(result: Result, seconds: float) -> str:
+    match result.ended:
+        case "exited" if result.exit_code in MISSING:
+            return f"exit {result.exit_code}, the command is not in the sandbox"
+        case "exited":
+            return f"exit {result.exit_code}"
+        case "deadline":
+            return f"no end after {seconds:g} s"
+        case ended:
+            return ended

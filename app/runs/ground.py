@@ -1,0 +1,15 @@
+"""What a run stands on, once its repository is in its sandbox."""
+
+from app.core.task import Request, Words
+
+
+class Ground(Words):
+    """From recorded steps alone."""
+
+    run: str
+    request: Request
+    branch: str
+    """The default branch."""
+    sandbox: str
+    base: str
+    """SHA of the commit that everything is judged against."""
