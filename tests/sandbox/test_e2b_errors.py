@@ -49,6 +49,7 @@ TABLE: list[tuple[Exception, type[Exception], str]] = [
     (TimeoutError(), Transient, "connection"),
     (ConnectionResetError(), Transient, "connection"),
     (json.JSONDecodeError("x", "<html>", 0), Transient, "can't be read"),
+    (KeyError("code"), Transient, "can't be read"),
     (Exception("Command ended without an end event"), Transient, "connection"),
 ]
 

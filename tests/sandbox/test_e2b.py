@@ -1,0 +1,271 @@
+"""What is so of the sandboxes in E2B, against the stand-in: their life beyond the server's, their network, and E2B's bad days."""
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.errors import Transient, UserError
+from app.sandbox.base import Call, Result, SandboxGone
+from app.sandbox.e2b_calls import E2BSandbox
+from tests.e2b_cloud.lab import E2B
+from tests.sandbox.conftest import in_e2b
+from tests.sandbox.git_server import serve
+
+CLIENT = """
+import asyncio, sys
+from app.sandbox.base import Call
+from app.sandbox.e2b import E2BSandboxes
+
+async def main(url, key, command):
+    there = E2BSandboxes(key, git_host="127.0.0.1", api_url=url, sandbox_url=url)
+    sandbox = await there.create("killed/1")
+    await sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def cloud(e2b: E2B) -> Iterator[E2B]:
+    """E2B with nothing in it, and well again afterwards."""
+    yield e2b
+    e2b.mend()
+    for sandbox in e2b.sandboxes():
+        e2b.order("vanish", sandbox["id"])
+
+
+@pytest.fixture
+def run() -> str:
+    """A run of the test's own: E2B answers what it was asked before as it did before."""
+    return f"c-1-{uuid.uuid4().hex}/1"
+
+
+@pytest.fixture
+async def sandbox(cloud: E2B, run: str) -> AsyncIterator[E2BSandbox]:
+    sandbox = await in_e2b(cloud, patience=1).create(run)
+    yield sandbox
+    await sandbox.kill()
+
+
+async def bash(sandbox: E2BSandbox, command: str, key: str = "", **more: Any) -> Result:
+    return await sandbox.run(Call(key or str(hash(command)).strip("-"), ("bash", "-c", command), 30, **more))
+
+
+async def out(sandbox: E2BSandbox, command: str, key: str = "") -> str:
+    return (await bash(sandbox, command, key)).stdout.head.decode()
+
+
+async def until(found: Callable[[], Any]) -> None:
+    for _ in range(200):
+        if found():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+async def until_begun(sandbox: E2BSandbox) -> None:
+    """The command under way touches `begun`."""
+    for n in range(200):
+        if (await bash(sandbox, "test -e begun", f"look/{n}")).exit_code == 0:
+            return
+    raise AssertionError("it did not begin")
+
+
+LONG = "echo x >> ran; echo first; touch begun; until [ -e go ]; do sleep 0.02; done; echo last"
+
+
+async def test_it_is_made_to_outlive_us_and_reached_by_nobody_else(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
+    (made,) = cloud.sandboxes(app="backspace", run=run)
+    assert made["id"] == sandbox.id
+    assert made["on_timeout"] == "pause"
+    assert 800 < made["seconds_left"] <= 900
+    assert made["envs"] == {}
+    assert made["network"]["allowPublicTraffic"] is False
+    request = [r for r in cloud.requests("/v2/sandboxes") if r["method"] == "POST" and r["path"] == "/v2/sandboxes"][-1]
+    assert request["headers"]["idempotency-key"].startswith("backspace-")
+    assert request["body"]["autoResume"] == {"enabled": False}
+
+
+@pytest.mark.parametrize("egress", ["registries", "none", "all"])
+async def test_the_git_server_is_in_reach_while_cloning_only(cloud: E2B, tmp_path: Path, egress: str, run: str) -> None:
+    sandbox = await in_e2b(cloud, egress=egress).create(run)
+    with serve(tmp_path, "token") as address:
+        fetch = f"python3 -c 'import urllib.request as u; u.urlopen(\"{address}\", timeout=5)' 2>&1 | tail -1"
+        while_cloning = await bash(sandbox, fetch, "clone/1", network=True)
+        assert b"401" in while_cloning.stdout.head
+        afterwards = await out(sandbox, fetch, "work/1/0")
+        assert ("401" in afterwards) is (egress == "all")
+    policies = [r["body"] for r in cloud.requests("/network", sandbox.id)]
+    assert len(policies) == 1
+    assert "127.0.0.1" not in policies[0]["allowOut"]
+    assert policies[0]["denyOut"] == ([] if egress == "all" else ["0.0.0.0/0"])
+    assert ("pypi.org" in policies[0]["allowOut"]) is (egress == "registries")
+    assert policies[0]["dnsServers"] == ([] if egress == "none" else ["8.8.8.8"])
+
+
+async def test_no_command_starts_before_the_network_is_closed(cloud: E2B, sandbox: E2BSandbox) -> None:
+    cloud.fault("/network$", status=500, times=1000)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bash(sandbox, "echo x >> ran", "work/1/0"), 1)
+    assert not cloud.requests("/Start", sandbox.id)
+    cloud.mend()
+    assert await out(sandbox, "cat ran; echo x >> ran", "work/1/0") == ""
+    assert await out(sandbox, "cat ran") == "x\n"
+
+
+async def test_a_command_outlives_the_server_and_is_found_again(cloud: E2B) -> None:
+    """After kill -9 the next server gets the whole of it, once."""
+    client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, cloud.url, cloud.key, LONG)
+    await until(lambda: cloud.sandboxes(run="killed/1"))
+    sandbox = await in_e2b(cloud).create("killed/1")
+    await until_begun(sandbox)
+    client.kill()
+    await client.wait()
+    running = asyncio.create_task(bash(sandbox, "echo never", "work/1/0"))
+    await bash(sandbox, "touch go")
+    result = await running
+    assert (result.ended, result.exit_code, result.stdout.head) == ("exited", 0, b"first\nlast\n")
+    assert await out(sandbox, "cat ran") == "x\n"
+    assert len(cloud.sandboxes(run="killed/1")) == 1
+
+
+@pytest.mark.parametrize("trouble", ["drop", "pause", "expire"])
+async def test_a_command_goes_on_where_the_connection_is_lost(cloud: E2B, sandbox: E2BSandbox, trouble: str) -> None:
+    running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
+    await until_begun(sandbox)
+    cloud.order(trouble, sandbox.id)
+    await bash(sandbox, "touch go")
+    result = await running
+    assert (result.ended, result.stdout.head) == ("exited", b"first\nlast\n")
+    assert await out(sandbox, "cat ran") == "x\n"
+
+
+async def test_a_connection_without_a_word_counts_as_lost(cloud: E2B, sandbox: E2BSandbox) -> None:
+    await bash(sandbox, "true")
+    silent = cloud.fault("/Start$", hold=True)
+    assert await out(sandbox, "echo x >> ran; wc -l < ran", "work/1/0") == "1\n"
+    assert cloud.hits(silent) == 1
+
+
+async def test_a_long_command_keeps_its_sandbox_awake(cloud: E2B, sandbox: E2BSandbox) -> None:
+    running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
+    await until(lambda: cloud.requests("/timeout", sandbox.id))
+    assert cloud.requests("/timeout", sandbox.id)[-1]["body"] == {"timeout": 900}
+    await bash(sandbox, "touch go")
+    assert (await running).exit_code == 0
+
+
+async def test_one_that_was_paused_is_as_it_was(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
+    await bash(sandbox, "echo kept > file")
+    cloud.order("expire", sandbox.id)
+    again = await in_e2b(cloud).create(run)
+    assert again.id == sandbox.id
+    assert await out(again, "cat file") == "kept\n"
+
+
+async def test_a_sandbox_that_vanishes_is_gone(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
+    running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
+    await until_begun(sandbox)
+    cloud.order("vanish", sandbox.id)
+    with pytest.raises(SandboxGone):
+        await running
+    with pytest.raises(SandboxGone):
+        await sandbox.run(Call("more", ("true",), 5))
+    with pytest.raises(SandboxGone):
+        await in_e2b(cloud).connect(sandbox.id)
+    another = await in_e2b(cloud).create(run)
+    assert another.id != sandbox.id
+    assert await out(another, "ls", "work/1/0") == ""
+
+
+async def test_a_command_whose_end_was_lost_is_not_run_again(cloud: E2B, sandbox: E2BSandbox) -> None:
+    """The machine went down and up again: no process is left, the files are."""
+    running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
+    await until_begun(sandbox)
+    for process in cloud.sandbox(sandbox.id)["processes"]:
+        os.kill(process["host_pid"], signal.SIGKILL)
+    result = await running
+    assert (result.ended, result.exit_code, result.stdout.head) == ("interrupted", None, b"first\n")
+    assert (await bash(sandbox, LONG, "work/1/0")).ended == "interrupted"
+    assert await out(sandbox, "cat ran") == "x\n"
+
+
+async def test_a_request_whose_answer_was_lost_makes_no_second_sandbox(cloud: E2B, run: str) -> None:
+    cloud.fault("^/v2/sandboxes$", method="POST", drop_reply=True)
+    there = in_e2b(cloud)
+    with pytest.raises(Transient):
+        await there.create(run)
+    sandbox = await there.create(run)
+    assert await there.runs() == {sandbox.id: run}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+async def test_trouble_while_creating_passes(cloud: E2B, status: int, run: str) -> None:
+    cloud.fault("^/v2/sandboxes$", method="POST", status=status, times=1000)
+    there = in_e2b(cloud)
+    with pytest.raises(Transient):
+        await there.create(run)
+    cloud.mend()
+    assert await there.runs() == {}
+    sandbox = await there.create(run)
+    assert await there.runs() == {sandbox.id: run}
+
+
+async def test_the_plans_limit_is_something_to_wait_for(cloud: E2B, run: str) -> None:
+    cloud.ask("PUT", "plan", {"concurrent": 0})
+    with pytest.raises(Transient, match="Waiting for E2B: the plan's limit of sandboxes") as limited:
+        await in_e2b(cloud).create(run)
+    assert limited.value.retry_after == 20
+
+
+async def test_an_end_that_fails_is_tried_again(cloud: E2B, sandbox: E2BSandbox) -> None:
+    cloud.fault(f"^/sandboxes/{sandbox.id}$", method="DELETE", status=500, times=2)
+    await sandbox.kill()
+    assert cloud.sandboxes() == []
+
+
+async def test_the_token_of_one_command_is_on_no_disk_and_in_no_other_process(cloud: E2B, sandbox: E2BSandbox) -> None:
+    env = {"TOKEN": "canary-token"}
+    running = asyncio.create_task(bash(sandbox, f"test -n $TOKEN; {LONG}", "clone/1", env=env, network=True))
+    await until_begun(sandbox)
+    disk = Path(cloud.sandbox(sandbox.id)["disk"])
+    assert holding(b"canary", disk) == []
+    await bash(sandbox, "touch go")
+    assert (await running).exit_code == 0
+    after = cloud.sandbox(sandbox.id)
+    assert holding(b"canary", disk) == []
+    assert [p for p in after["processes"] if "canary" in str(p)] == []
+    await bash(sandbox, "echo planted-canary > ~/.hidden")
+    assert holding(b"canary", disk) != []
+
+
+def holding(text: bytes, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+async def test_large_input_leaves_nothing_behind(cloud: E2B, sandbox: E2BSandbox) -> None:
+    result = await sandbox.run(Call("in", ("wc", "-c"), 20, stdin=b"canary" * 1_000_000))
+    assert result.stdout.head == b"6000000\n"
+    assert holding(b"canarycanary", Path(cloud.sandbox(sandbox.id)["disk"])) == []
+
+
+async def test_a_profile_of_the_agents_making_has_no_say(sandbox: E2BSandbox) -> None:
+    await bash(sandbox, "for f in .bash_profile .profile .bashrc; do echo 'echo mine; exit 1' > ~/$f; done")
+    assert await out(sandbox, "echo fine") == "fine\n"
+
+
+async def test_the_check_tells_of_a_wrong_key_and_template(cloud: E2B, run: str) -> None:
+    await in_e2b(cloud).check()
+    with pytest.raises(UserError, match=r"^E2B_API_KEY: "):
+        await in_e2b(cloud, api_key="e2b_wrong").check()
+    with pytest.raises(UserError, match=r"^BACKSPACE_E2B_TEMPLATE: .* no template nosuch"):
+        await in_e2b(cloud, template="nosuch").check()
+    with pytest.raises(UserError, match=r"^BACKSPACE_E2B_TEMPLATE: "):
+        await in_e2b(cloud, template="nosuch").create(run)
