@@ -1,6 +1,8 @@
 """What goes wrong around a run: the person is told, the task ends, and nobody else's task suffers."""
 
+import sqlite3
 import subprocess
+from contextlib import closing
 
 from tests.e2e.lab import FIX, Lab, Repo, bash, until
 
@@ -75,3 +77,82 @@ def test_a_pull_request_that_github_does_not_take_leaves_the_branch_and_names_it
     (branch,) = [name for name in repo.branches() if name != "main"]
     assert "❌" in comment
     assert branch in comment
+
+
+def _outcome(repo: Repo, issue: int) -> str | None:
+    """What the database says of the task that was asked for first on this issue."""
+    asked = next(c for c in repo.issue_state(issue)["comments"] if c["author"] == "alice")
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as connection:
+        row = connection.execute("select outcome from task where key = ?", (f"c-{repo.id}-{asked['id']}",)).fetchone()
+    return str(row[0]) if row and row[0] else None
+
+
+def test_github_is_down_for_a_while_when_the_work_is_published(repo: Repo) -> None:
+    repo.fault("/git/", status=503, times=25)
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    assert "✅" in repo.finished(issue, 90)
+    assert len(repo.pulls()) == 1
+
+
+def test_a_request_whose_comment_github_refuses_is_done_all_the_same(repo: Repo) -> None:
+    repo.fault(r"/issues/\d+/comments$", method="POST", status=422)
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    assert "✅" in repo.finished(issue)
+    assert len(repo.pulls()) == 1
+
+
+def test_a_task_closes_although_its_comment_can_be_written_no_more(repo: Repo) -> None:
+    repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
+    issue = repo.issue()
+    repo.comment(issue)
+    until(lambda: len(repo.asked()) == 2)
+    repo.fault(r"/issues/comments/\d+$", method="PATCH", status=404, times=1000)
+    repo.fault(r"/issues/\d+/comments$", method="POST", status=410, times=1000)
+    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    until(lambda: _outcome(repo, issue) == "ready", what="the end of the task")
+    assert len(repo.pulls()) == 1
+
+
+def test_a_check_that_the_change_takes_away_is_red(lab: Lab, repo: Repo) -> None:
+    files = {
+        "check.sh": "exit 0\n",
+        "a.txt": "a\n",
+        ".github/backspace.yml": "test: bash -c 'test -e check.sh || exit 127'\n",
+    }
+    other = lab.repository(repo.server, files)
+    issue = other.ask({"tools": [bash("rm check.sh; echo b > a.txt")]}, *({"text": "Say b"} for _ in range(4)))
+    comment = other.finished(issue)
+    (pull,) = other.pulls()
+    assert pull["draft"]
+    assert "exit 127" in comment
+    assert len(other.asked()) == 5
+
+
+def test_a_stop_ends_a_running_check(lab: Lab, repo: Repo) -> None:
+    other = lab.repository(
+        repo.server, {"a.txt": "a\n", ".github/backspace.yml": "test: touch ../checking; sleep 500\n"}
+    )
+    issue = other.ask({"tools": [bash("echo b > a.txt")]}, {"text": "Say b"})
+    until(lambda: [p for s in other.server.sandboxes() for p in s.rglob("home/checking")])
+    other.comment(issue, "/backspace stop")
+    until(lambda: "confused" in other.reactions(issue), 20, "the stop")
+    assert "Stopped" in other.status(issue)
+    assert [pull["draft"] for pull in other.pulls()] == [True]
+
+
+def test_only_left_out_changes_are_said_to_be_that(repo: Repo) -> None:
+    write = {"name": "write", "input": {"path": ".github/workflows/new.yml", "content": "on: push\n"}}
+    issue = repo.ask({"tools": [write]}, {"text": "Add a workflow"})
+    comment = repo.finished(issue)
+    assert repo.pulls() == []
+    assert "not published" in comment
+    assert "Nothing to change" not in comment
+
+
+def test_a_token_in_a_request_is_on_no_disk(repo: Repo) -> None:
+    token = "ghp_" + "Zz9Y" * 10
+    issue = repo.ask({"text": "Nothing to do."}, body=f"/backspace use {token}")
+    repo.finished(issue)
+    for path in repo.server.home.glob("backspace.db*"):
+        assert token.encode() not in path.read_bytes()
+    assert token not in str(repo.asked())

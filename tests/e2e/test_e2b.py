@@ -1,0 +1,84 @@
+"""Whole runs whose hands are in E2B, by its real SDK and against the stand-in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2b_cloud.lab import E2B, e2b_cloud
+from tests.e2e.lab import FIX, Lab, Repo, Server, bash, until
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[E2B]:
+    with e2b_cloud(tmp_path_factory.mktemp("e2b")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def hosted(lab: Lab, cloud: E2B) -> Iterator[Server]:
+    """A server with E2B's key; that alone makes E2B its sandbox."""
+    server = lab.server("hosted", E2B_API_KEY=cloud.key, E2B_API_URL=cloud.url, E2B_SANDBOX_URL=cloud.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def repo(lab: Lab, hosted: Server, cloud: E2B) -> Iterator[Repo]:
+    yield lab.repository(hosted)
+    cloud.mend()
+
+
+def test_a_comment_becomes_a_pull_request(cloud: E2B, repo: Repo) -> None:
+    issue = repo.ask({"tools": [FIX, bash("python3 -m unittest -q")]}, {"text": "Greet with a comma"})
+    assert "✅" in repo.finished(issue)
+    (pull,) = repo.pulls()
+    assert repo.file("greet.py", pull["head"]) == 'def greet(name):\n    return f"Hello, {name}!"\n'
+    until(lambda: not cloud.sandboxes(), what="the sandbox's end")
+
+
+def test_no_secret_is_in_the_sandbox_when_the_model_begins(cloud: E2B, repo: Repo) -> None:
+    repo.script({"tools": [bash("true")], "delay": 2}, {"text": "There is nothing to do."})
+    issue = repo.command("look")
+    until(lambda: repo.asked(), what="the first turn")
+    (sandbox,) = cloud.sandboxes()
+    assert sandbox["network"]["allowOut"][0] == "pypi.org"
+    assert "127.0.0.1" not in sandbox["network"]["allowOut"]
+    settings = repo.server.settings
+    secrets = [settings[name] for name in ("ANTHROPIC_API_KEY", "GITHUB_WEBHOOK_SECRET", "E2B_API_KEY")]
+    secrets += [settings["GITHUB_PRIVATE_KEY"].splitlines()[3], "x-access-token", "ghs_", "AUTHORIZATION", "basic "]
+    seen = b"".join(path.read_bytes() for path in Path(sandbox["disk"]).rglob("*") if path.is_file())
+    seen += str(sandbox["processes"]).encode()
+    assert b"def greet" in seen
+    assert [secret for secret in secrets if secret.encode() in seen] == []
+    repo.finished(issue)
+
+
+def test_a_server_killed_in_the_middle_of_a_command_goes_on_in_the_same_sandbox(cloud: E2B, repo: Repo) -> None:
+    repo.script(
+        {"tools": [FIX, bash("touch began; echo x >> effects; sleep 3; rm began")]},
+        {"text": "Greet with a comma"},
+    )
+    issue = repo.command("go")
+    (sandbox,) = until(cloud.sandboxes, what="a sandbox")
+    until(Path(sandbox["disk"], "home/user/repo/began").exists, what="the command")
+    repo.server.kill()
+    repo.server.start()
+    assert "✅" in repo.finished(issue)
+    (pull,) = repo.pulls()
+    assert repo.file("effects", pull["head"]) == "x\n"
+    made = {r["path"].split("/")[3] for r in cloud.requests("/connect") if r["at"] > sandbox["started_at"]}
+    assert made == {sandbox["id"]}
+    assert cloud.sandboxes() == []
+
+
+def test_trouble_with_e2b_passes(cloud: E2B, repo: Repo) -> None:
+    """No room at first, then an answer that is lost, then dropped connections, then an end that fails."""
+    cloud.fault("^/v2/sandboxes$", method="POST", status=429, body={"code": 429, "message": "Rate limit"}, times=4)
+    cloud.fault("^/v2/sandboxes$", method="POST", drop_reply=True)
+    cloud.fault("/Start$", status=502, body={"message": "bad gateway"}, times=2)
+    cloud.fault("^/sandboxes/", method="DELETE", status=500)
+    issue = repo.ask({"tools": [FIX, bash("python3 -m unittest -q")]}, {"text": "Greet with a comma"})
+    assert "✅" in repo.finished(issue)
+    assert len(repo.pulls()) == 1
+    assert cloud.sandboxes() == []
