@@ -78,7 +78,7 @@ async def start(request: web.Request) -> web.StreamResponse:
         if "pty" in asked:
             raise Refused("unimplemented", "the stand-in has no terminals")
         config = asked["process"]
-        process = await sandbox.processes.start(
+        starting = sandbox.processes.start(
             config,
             environment(sandbox, user) | config.get("envs", {}),
             asked.get("tag"),
@@ -86,6 +86,7 @@ async def start(request: web.Request) -> web.StreamResponse:
             network=sandbox.on_the_network,
             seconds=seconds,
         )
+        process = await asyncio.shield(asyncio.ensure_future(starting))  # it starts, though its client may have left
         await _follow(request, stream, process)
     return stream.response
 

@@ -204,7 +204,7 @@ class Guest:
             return do(ask), []
         except Refused as e:
             return {"code": e.code, "message": str(e)}, []
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, subprocess.SubprocessError) as e:
             return {"code": "internal", "message": str(e)}, []
 
     def ended(self) -> Iterator[dict[str, int]]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -112,11 +111,20 @@ class Machine:
 
     async def ask(self, do: str, fds: Sequence[int] = (), **fields: Any) -> tuple[dict[str, Any], list[int]]:
         """What the guest answers, and the file it opened. Raises Refused."""
-        async with self.lock:
-            reply, opened = await asyncio.shield(asyncio.to_thread(self._exchange, {"do": do, **fields}, list(fds)))
+        asking = asyncio.ensure_future(self._ask({"do": do, **fields}, list(fds)))
+        try:
+            reply, opened = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            for fd in (await asking)[1]:
+                os.close(fd)
+            raise
         if "code" in reply:
             raise Refused(reply["code"], reply["message"])
         return reply, opened
+
+    async def _ask(self, request: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
+        async with self.lock:
+            return await asyncio.to_thread(self._exchange, request, fds)
 
     def _exchange(self, request: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         body = json.dumps(request).encode()
@@ -188,7 +196,6 @@ async def remove(disk: Path) -> None:
     """`chmod` and `rm` of the system: they take any depth and any names, and follow no link."""
     await _run("chmod", "-R", "u+rwX", "--", str(disk))
     await _run("rm", "-rf", "--", str(disk))
-    shutil.rmtree(disk, ignore_errors=True)
 
 
 async def _run(*argv: str) -> None:

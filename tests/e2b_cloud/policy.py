@@ -28,7 +28,7 @@ def reaches_this_machine(policy: Policy) -> bool:
     address = ipaddress.ip_address(THIS_MACHINE[0])
     for entry in policy.get("allowOut") or []:
         network = _network(entry)
-        if entry in THIS_MACHINE if network is None else address in network:
+        if entry in THIS_MACHINE or (network and address in network):
             return True
     if policy.get("allow_internet_access") is False:
         return False

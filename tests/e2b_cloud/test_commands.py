@@ -190,3 +190,18 @@ async def test_commands_see_one_another_and_nothing_of_the_host(sandbox: AsyncSa
     assert "pytest" not in seen
     assert seen.endswith("user\n")
     assert await handle.kill()
+
+
+async def test_many_at_once_some_of_whose_clients_leave_in_the_middle(sandbox: AsyncSandbox) -> None:
+    async def hasty(n: int) -> None:
+        try:
+            async with asyncio.timeout(0.002 * n):
+                await begin(sandbox, f"echo hasty >> seen{n}")
+        except Exception:  # what the SDK makes of it is not one type
+            pass
+
+    patient = [run(sandbox, f"cat <<< {n}") for n in range(15)]
+    said = await asyncio.gather(*patient, *(hasty(n) for n in range(15)))
+    assert said[:15] == [f"{n}\n" for n in range(15)]
+    await until(lambda: idle(sandbox))
+    assert await run(sandbox, "sort -u seen*") == "hasty\n"
