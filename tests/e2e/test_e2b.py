@@ -1,5 +1,6 @@
 """Whole runs whose hands are in E2B, by its real SDK and against the stand-in."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.e2b_cloud.lab import E2B, e2b_cloud
 from tests.e2e.lab import FIX, Lab, Repo, Server, bash, until
+
+TOKEN_IN_BASE64 = base64.b64encode(b"x-access-token:").decode()
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +41,14 @@ def test_a_comment_becomes_a_pull_request(cloud: E2B, repo: Repo) -> None:
 
 
 def test_no_secret_is_in_the_sandbox_when_the_model_begins(cloud: E2B, repo: Repo) -> None:
-    repo.script({"tools": [bash("true")], "delay": 2}, {"text": "There is nothing to do."})
-    issue = repo.command("look")
+    issue = repo.ask({"tools": [bash("true")], "delay": 2}, {"text": "There is nothing to do."})
     until(lambda: repo.asked(), what="the first turn")
     (sandbox,) = cloud.sandboxes()
     assert sandbox["network"]["allowOut"][0] == "pypi.org"
     assert "127.0.0.1" not in sandbox["network"]["allowOut"]
     settings = repo.server.settings
     secrets = [settings[name] for name in ("ANTHROPIC_API_KEY", "GITHUB_WEBHOOK_SECRET", "E2B_API_KEY")]
-    secrets += [settings["GITHUB_PRIVATE_KEY"].splitlines()[3], "x-access-token", "ghs_", "AUTHORIZATION", "basic "]
+    secrets += [settings["GITHUB_PRIVATE_KEY"].splitlines()[3], "x-access-token", "ghs_", TOKEN_IN_BASE64]
     seen = b"".join(path.read_bytes() for path in Path(sandbox["disk"]).rglob("*") if path.is_file())
     seen += str(sandbox["processes"]).encode()
     assert b"def greet" in seen
@@ -55,11 +57,8 @@ def test_no_secret_is_in_the_sandbox_when_the_model_begins(cloud: E2B, repo: Rep
 
 
 def test_a_server_killed_in_the_middle_of_a_command_goes_on_in_the_same_sandbox(cloud: E2B, repo: Repo) -> None:
-    repo.script(
-        {"tools": [FIX, bash("touch began; echo x >> effects; sleep 3; rm began")]},
-        {"text": "Greet with a comma"},
-    )
-    issue = repo.command("go")
+    slow = bash("touch began; echo x >> effects; sleep 3; rm began")
+    issue = repo.ask({"tools": [FIX, slow]}, {"text": "Greet with a comma"})
     (sandbox,) = until(cloud.sandboxes, what="a sandbox")
     until(Path(sandbox["disk"], "home/user/repo/began").exists, what="the command")
     repo.server.kill()
