@@ -9,6 +9,7 @@ import pytest
 
 from app.doctor import findings
 from tests.command import backspace
+from tests.e2b_cloud.lab import e2b_cloud
 from tests.e2e.lab import Lab, free_port
 from tests.keys import pem
 
@@ -44,7 +45,7 @@ class Wrong:
         self._patch = monkeypatch
         monkeypatch.chdir(folder)
         for name in os.environ:
-            if name.startswith(("ANTHROPIC_", "GITHUB_", "BACKSPACE_")):
+            if name.startswith(("ANTHROPIC_", "GITHUB_", "BACKSPACE_", "E2B_")):
                 monkeypatch.delenv(name)
 
     async def __call__(self, given: dict[str, str]) -> list[str]:
@@ -138,6 +139,20 @@ async def test_a_sandbox_without_isolation_is_named_as_such(
     assert "Commands run WITHOUT isolation (BACKSPACE_SANDBOX=unsafe-local), as this user." in [
         line async for _, line in findings()
     ]
+
+
+async def test_e2b_is_asked_whether_it_knows_the_key_and_the_template(lab: Lab, wrong: Wrong, tmp_path: Path) -> None:
+    with e2b_cloud(tmp_path / "e2b") as cloud:
+        given = settings(lab) | {"E2B_API_KEY": cloud.key, "E2B_API_URL": cloud.url, "E2B_SANDBOX_URL": cloud.url}
+        assert await wrong(given) == []
+        fine = "Commands run in E2B, in virtual machines made from base; they reach registries of packages."
+        assert fine in [line async for _, line in findings()]
+        (template,) = await wrong(given | {"BACKSPACE_E2B_TEMPLATE": "none"})
+        (key,) = await wrong(given | {"E2B_API_KEY": "e2b_canary"})
+    assert template == "BACKSPACE_E2B_TEMPLATE: E2B has no template none for this key."
+    assert key == "E2B_API_KEY: E2B does not accept this key. Take a valid one from its dashboard."
+    (nobody,) = await wrong(given)
+    assert nobody == "The connection to E2B was lost."
 
 
 def test_what_it_says_is_printed_letter_by_letter(lab: Lab, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ ELLIPTIC = (
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in (*GOOD, "GITHUB_PRIVATE_KEY_PATH", "BACKSPACE_SANDBOX", "HOST"):
+    for name in (*GOOD, "GITHUB_PRIVATE_KEY_PATH", "BACKSPACE_SANDBOX", "E2B_API_KEY", "HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -147,6 +147,38 @@ def test_no_isolation_only_on_loopback(monkeypatch: pytest.MonkeyPatch, host: st
     assert said(monkeypatch, {**GOOD, "BACKSPACE_SANDBOX": "unsafe-local", "HOST": host}) == [
         "BACKSPACE_SANDBOX: unsafe-local runs commands without isolation, so HOST must be 127.0.0.1."
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "sandbox"),
+    [
+        ({}, "local"),
+        ({"E2B_API_KEY": "e2b_canary"}, "e2b"),
+        ({"E2B_API_KEY": "e2b_canary", "HOST": "0.0.0.0"}, "e2b"),
+        ({"E2B_API_KEY": "e2b_canary", "BACKSPACE_SANDBOX": "local"}, "local"),
+        ({"BACKSPACE_SANDBOX": "local", "HOST": "0.0.0.0"}, "local"),
+    ],
+)
+def test_the_sandbox_is_e2b_as_soon_as_there_is_its_key(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], sandbox: str
+) -> None:
+    for name, value in {**GOOD, **given}.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert settings.sandbox == sandbox
+    assert "canary" not in repr(settings)
+    assert ("e2b_canary" in settings.secrets()) is ("E2B_API_KEY" in given)
+
+
+def test_others_commands_run_on_this_machine_only_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = said(monkeypatch, {**GOOD, "HOST": "0.0.0.0"})
+    assert line.startswith("BACKSPACE_SANDBOX: ")
+    assert "needs E2B_API_KEY; or set local" in line
+
+
+def test_e2b_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = said(monkeypatch, {**GOOD, "BACKSPACE_SANDBOX": "e2b"})
+    assert lines == ["E2B_API_KEY: is missing, and BACKSPACE_SANDBOX=e2b needs it."]
 
 
 def test_a_port_that_is_taken_or_a_database_that_can_not_be_made_is_said_in_one_line(tmp_path: Path) -> None:
