@@ -1,6 +1,7 @@
 """The command line: `backspace serve`, `backspace demo`, `backspace doctor`; `python -m app` is the same."""
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,10 @@ def demo(
     """The whole way from a comment to a pull request, on this machine: no key, no network service."""
     from app.demo import Demo
 
-    raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, keep=keep, work=work).run()))
+    try:
+        raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, keep=keep, work=work).run()))
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -62,7 +63,9 @@ class Demo:
         self._console = Console(highlight=False)
 
     async def run(self) -> int:
-        """Exit code: 0 only if the pull request is there and its checks passed."""
+        """Exit code: 0 only if the pull request is there and its checks passed. SIGTERM cancels it, and so ends what it started."""
+        if task := asyncio.current_task():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         project = self._project()
         with tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True) as temporary:
             work = (self._work or Path(temporary)).resolve()

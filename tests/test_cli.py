@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ def test_the_demo_fails_when_its_checks_do(tmp_path: Path) -> None:
     assert processes(str(tmp_path)) == []
 
 
+End = Callable[["subprocess.Popen[str]"], tuple[int, str, str]]
+
+
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Ctrl-C: the terminal tells every process of the group."""
     os.killpg(process.pid, signal.SIGINT)
@@ -77,12 +81,20 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_ctrl_c_in_the_middle_of_the_demo_ends_everything(tmp_path: Path) -> None:
+def terminated(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """As a service manager ends it: one process is told."""
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("end", [interrupted, terminated])
+def test_the_middle_of_the_demo_is_no_place_to_leave_anything_behind(tmp_path: Path, end: End) -> None:
     code = copy(tmp_path / "code", {"tools": [bash("touch began; sleep 3141", seconds=600)]})
     work = tmp_path / "work"
     with start("demo", "--work", str(work), cwd=tmp_path, code=code) as process:
         until(lambda: list(work.glob("sandboxes/*/home/repo/began")), what="the command")
-        returncode, out, err = interrupted(process)
+        returncode, out, err = end(process)
     assert returncode not in (0, 1)
     assert "Traceback" not in out + err
     until(lambda: not processes(str(tmp_path)), 10, "the end of the last process")
