@@ -154,9 +154,8 @@ class Machine:
         """Everybody in the sandbox, as the host numbers them; the guest is first."""
         children: dict[int, list[int]] = {}
         for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                fields = Path(f"/proc/{int(name)}/stat").read_bytes().rpartition(b")")[2].split()
-                children.setdefault(int(fields[1]), []).append(int(name))
+            with contextlib.suppress(OSError, ValueError):
+                children.setdefault(int(_stat(int(name))[1]), []).append(int(name))
         found = list(children.get(self.outer.pid, ()))
         for pid in found:
             found.extend(children.get(pid, ()))
@@ -165,10 +164,9 @@ class Machine:
     async def freeze(self) -> None:
         """Nothing in it runs any more; what is asked of the guest has been answered."""
         async with self.lock:
-            stopped: set[int] = set()
-            while fresh := set(self.processes()) - stopped:
-                self._signal_all(fresh, signal.SIGSTOP)
-                stopped |= fresh
+            while moving := [pid for pid in self.processes() if not _still(pid)]:
+                self._signal_all(moving, signal.SIGSTOP)
+                await asyncio.sleep(0.001)
 
     def thaw(self) -> None:
         self._signal_all(reversed(self.processes()), signal.SIGCONT)
@@ -185,6 +183,19 @@ class Machine:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Of the host's /proc, from the process's state and parent on. Raises OSError where it has gone."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+
+
+def _still(pid: int) -> bool:
+    """Stopped, or ended."""
+    try:
+        return _stat(pid)[0] in (b"T", b"t", b"Z", b"X")
+    except OSError:
+        return True
 
 
 async def copy(source: Path, target: Path) -> None:

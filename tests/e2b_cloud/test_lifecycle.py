@@ -96,7 +96,8 @@ async def test_at_the_end_of_its_time_it_is_gone(create: Create, e2b: E2B) -> No
 
 async def test_or_paused_if_it_was_made_so_and_goes_on_where_it_was(create: Create, e2b: E2B) -> None:
     sandbox = await create(lifecycle={"on_timeout": "pause"})
-    handle = await sandbox.commands.run("while :; do date +%s%N >> beat; sleep 0.02; done", background=True, timeout=0)
+    handle = await sandbox.commands.run("while sleep 0.02; do echo; echo >> beat; done", background=True, timeout=0)
+    await until(lambda: len(handle.stdout) > 2)
     e2b.order("expire", sandbox.sandbox_id)
     with pytest.raises(SandboxNotRunningException):
         await handle.wait()
