@@ -142,6 +142,8 @@ def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:
         for words in ("not found", "Authentication failed", "could not read Username", "error: 403", "error: 401")
     ):
         return UserError("The repository can't be read: it is gone, or the App was not given access to it.")
+    if "not allowed" in said:  # git's word on a transport: it will not change its mind
+        return UserError(f"The repository can't be cloned from there: {said.strip().splitlines()[-1]}.")
     if "File too large" in said or "No space left" in said:
         return UserError("The repository is too large for the sandbox.")
     if result.ended == "exited" and not said.strip():

@@ -8,9 +8,11 @@ import pytest
 
 from app.core.errors import UserError
 from app.sandbox import repo
-from app.sandbox.base import Call
-from app.sandbox.local import LocalSandbox, LocalSandboxes
+from app.sandbox.base import Call, Sandbox
+from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
+from tests.e2b_cloud.lab import E2B
+from tests.sandbox.conftest import in_e2b
 from tests.sandbox.git_server import git, serve
 
 TOKEN = "ghs_canary-token"
@@ -18,10 +20,12 @@ TOKEN = "ghs_canary-token"
 
 @dataclass
 class Ground:
-    sandbox: LocalSandbox
+    sandbox: Sandbox
     url: str
     folder: Path
+    """Where the sandbox's files lie on this machine."""
     base: str = ""
+    count: int = 0
 
     async def clone(self, **other: str) -> str:
         given = {"url": self.url, "token": TOKEN, "branch": "main", **other}
@@ -29,8 +33,8 @@ class Ground:
         return self.base
 
     async def bash(self, command: str) -> str:
-        key = f"bash/{len(list((self.folder / 'calls').iterdir()))}"
-        result = await self.sandbox.run(Call(key, ("bash", "-ec", f"exec 2>&1\n{command}"), 20))
+        self.count += 1
+        result = await self.sandbox.run(Call(f"bash/{self.count}", ("bash", "-ec", f"exec 2>&1\n{command}"), 20))
         assert result.exit_code == 0, result
         return result.stdout.head.decode(errors="surrogateescape")
 
@@ -67,10 +71,16 @@ def origin(tmp_path: Path) -> Iterator[str]:
         yield f"{address}/o/r"
 
 
-@pytest.fixture
-async def ground(origin: str, tmp_path: Path) -> AsyncIterator[Ground]:
-    sandbox = await LocalSandboxes(tmp_path / "sandboxes").create("run")
-    yield Ground(sandbox, origin, tmp_path / "sandboxes" / sandbox.id)
+@pytest.fixture(params=["bubblewrap", "e2b"])
+async def ground(request: pytest.FixtureRequest, origin: str, tmp_path: Path) -> AsyncIterator[Ground]:
+    if request.param == "e2b":
+        cloud: E2B = request.getfixturevalue("e2b")
+        sandbox: Sandbox = await in_e2b(cloud).create(f"{tmp_path}")
+        folder = Path(cloud.sandbox(sandbox.id)["disk"])
+    else:
+        sandbox = await LocalSandboxes(tmp_path / "sandboxes").create("run")
+        folder = tmp_path / "sandboxes" / sandbox.id
+    yield Ground(sandbox, origin, folder)
     await sandbox.kill()
 
 
