@@ -1,5 +1,6 @@
 """The sandbox that the contract is tested on: every implementation, one after the other."""
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -22,8 +23,11 @@ def e2b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[E2B]:
         yield cloud
 
 
-@pytest.fixture(params=["bubblewrap", "none", "e2b"])
+@pytest.fixture(params=["bubblewrap", "none", "e2b", pytest.param("live", marks=pytest.mark.live)])
 def sandboxes(request: pytest.FixtureRequest, tmp_path: Path) -> Sandboxes:
+    """`live` is E2B itself, with the key of a team that has nothing else in it: `E2B_API_KEY=… pytest -m live`."""
+    if request.param == "live":
+        return E2BSandboxes(os.environ["E2B_API_KEY"], git_host="github.com")
     if request.param == "e2b":
         return in_e2b(request.getfixturevalue("e2b"))
     return LocalSandboxes(tmp_path / "sandboxes", isolation=request.param)
