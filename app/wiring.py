@@ -25,6 +25,7 @@ from app.runs.log import read
 from app.runs.pipeline import Pipeline
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
+from app.runs.sweeper import Sweeper
 from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
@@ -82,7 +83,8 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         engine.register("control", intake.control)
         engine.register("run", Pipeline(stages, checking, publishing))
         await engine.start()
-        following = asyncio.create_task(comments.follow())
+        sweeper = Sweeper(engine=engine, sandboxes=sandboxes)
+        background = [asyncio.create_task(comments.follow()), asyncio.create_task(sweeper.sweep_for_ever())]
         ready = asyncio.Event()
         webhook = Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
         web_app = make_app(webhook, Health(ready.is_set))
@@ -95,7 +97,8 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         await _until_told_to_end()
         ready.clear()
         await runner.cleanup()
-        following.cancel()
+        for task in background:
+            task.cancel()
     logging.shutdown()
     os._exit(0)
 

@@ -137,7 +137,7 @@ class Comments:
                 await self._edit(request, comment_id, place, written, since)
                 return
         written.at = time.monotonic()
-        if await self._engine.db(tables.is_open(request.key)):  # its own step has given up
+        if not await self._engine.db(tables.is_over(request.key)):  # its own step has given up
             await self.settle(request, done.outcome)
 
     async def _edit(self, request: Request, comment_id: int, place: int, written: _Written, since: float) -> None:

@@ -85,10 +85,10 @@ def is_task(key: str) -> Callable[[sa.Connection], bool]:
     return lambda c: c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key)).first() is not None
 
 
-def is_open(key: str) -> Callable[[sa.Connection], bool]:
-    return lambda c: (
-        c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key, tasks.c.outcome.is_(None))).first() is not None
-    )
+def is_over(key: str) -> Callable[[sa.Connection], bool]:
+    """There is such a task, and it has its outcome."""
+    query = sa.select(tasks.c.seq).where(tasks.c.key == key, tasks.c.outcome.is_not(None))
+    return lambda c: c.execute(query).first() is not None
 
 
 def open_tasks(thread: str | None = None) -> Callable[[sa.Connection], list[tuple[Request, int | None]]]:

@@ -156,3 +156,27 @@ def test_a_token_in_a_request_is_on_no_disk(repo: Repo) -> None:
     for path in repo.server.home.glob("backspace.db*"):
         assert token.encode() not in path.read_bytes()
     assert token not in str(repo.asked())
+
+
+def test_a_sandbox_that_outlived_its_task_is_removed_at_the_next_start(lab: Lab) -> None:
+    server = lab.server("swept")
+    try:
+        repo = lab.repository(server)
+        issue = repo.ask({"tools": [bash("touch began; sleep 500", seconds=600)]}, {"text": "never asked"})
+        until(lambda: [p for s in server.sandboxes() for p in s.rglob("repo/began")])
+        unknown = server.home / "sandboxes" / "unknown-1"
+        unknown.mkdir()
+        (unknown / "sandbox.json").write_text('{"run": "c-9-9.1"}')
+        server.kill()
+        with closing(sqlite3.connect(server.home / "backspace.db")) as connection:
+            connection.execute("update task set outcome = 'failed'")
+            connection.execute(
+                "update workflow_status set status = 'CANCELLED' where status in ('PENDING', 'ENQUEUED')"
+            )
+            connection.commit()
+        server.start()
+        until(lambda: server.sandboxes() == [unknown], what="the sweep")
+        assert repo.pulls() == []
+        assert issue
+    finally:
+        server.stop()

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutants.gates import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
+AT_ONCE = 3
 
 
 def survives(mutant: Mutant) -> str | None:
@@ -27,7 +29,18 @@ def survives(mutant: Mutant) -> str | None:
         if text.count(mutant.old) != 1:
             return f"{mutant.file} holds {mutant.old!r} {text.count(mutant.old)} times"
         source.write_text(text.replace(mutant.old, mutant.new))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *mutant.tests]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-n0",
+            "--no-header",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests,
+        ]
         env = os.environ | {"PYTHONPATH": str(copy)}
         run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
     if run.returncode == 1:
@@ -42,10 +55,12 @@ def survives(mutant: Mutant) -> str | None:
 def main() -> int:
     chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.name in sys.argv[1:]]
     problems = 0
-    for mutant in chosen:
-        problem = survives(mutant)
-        problems += problem is not None
-        print(f"{'SURVIVED' if problem else 'killed'}  {mutant.name}{f': {problem}' if problem else ''}", flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mutant, problem in zip(chosen, pool.map(survives, chosen), strict=True):
+            problems += problem is not None
+            print(
+                f"{'SURVIVED' if problem else 'killed'}  {mutant.name}{f': {problem}' if problem else ''}", flush=True
+            )
     print(f"{len(chosen) - problems} of {len(chosen)} mutants were killed")
     return 1 if problems else 0
 
