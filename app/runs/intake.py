@@ -66,8 +66,9 @@ class Intake:
         """The status comment, and the reaction."""
         ahead = [other.key for other, _ in await self._engine.db(tables.open_tasks(tables.thread_of(request)))]
         place = ahead.index(request.key) if request.key in ahead else 0
+        comment_id = await self._comments.post(request, place)
         await self._react(request, "eyes")
-        return {"comment": await self._comments.post(request, place)}
+        return {"comment": comment_id}
 
     async def _refuse(self, request: Request, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
