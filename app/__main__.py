@@ -14,6 +14,7 @@ from app.core.errors import UserError
 cli = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="A comment becomes a pull request."
 )
+out = Console(highlight=False)
 say = Console(stderr=True, highlight=False)
 
 
@@ -37,7 +38,7 @@ def doctor() -> None:
         well = True
         async for fine, line in findings():
             well &= fine
-            say.print(Text.assemble(("✓", "green") if fine else ("✗", "red"), f" {line}"), soft_wrap=True)
+            out.print(Text.assemble(("✓", "green") if fine else ("✗", "red"), f" {line}"), soft_wrap=True)
         return well
 
     raise typer.Exit(0 if asyncio.run(look()) else 1)

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from app.core.errors import UserError
 from app.core.events import EVENT, Check, Done, Event
@@ -38,6 +39,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_
 
 @dataclass(frozen=True)
 class Verdict:
+    stream: str
+    """Address of the events."""
     events: list[Event]
     pulls: list[Json]
 
@@ -68,8 +71,7 @@ class Demo:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         project = self._project()
         with tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True) as temporary:
-            work = (self._work or Path(temporary)).resolve()
-            work.mkdir(parents=True, exist_ok=True)
+            work = _folder(self._work or Path(temporary))
             self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files")
             await asyncio.to_thread(prepare, project, wheels=work / "wheels", dest=work / "project")
             arguments = ("-m", "app.simulator", "--data", str(work / "github"))
@@ -96,7 +98,7 @@ class Demo:
         env = self._settings(simulator, port, secret, made, work)
         async with _ended_at_last(work / "sandboxes"), _process(work, "server", env, "-m", "app", "serve"):
             verdict = await self._ask(world, project, work, made["app_id"], f"http://127.0.0.1:{port}")
-            self._console.print(self._where(simulator, project, verdict, port))
+            self._console.print(self._where(simulator, project, verdict))
             if self._keep:
                 self._console.print("The servers stay up. Ctrl-C ends them.", style="bold")
                 with contextlib.suppress(asyncio.CancelledError):
@@ -142,20 +144,20 @@ class Demo:
         )
         comment = await world.post(f"{repo}/issues/{issue['number']}/comments", user=ASKER, body=project.comment)
         screen, events = Screen(self._console), list[Event]()
-        async for event in world.events(f"{server}/code/c-{made['id']}-{comment['id']}"):
+        stream = f"{server}/code/c-{made['id']}-{comment['id']}"
+        async for event in world.events(stream):
             events.append(event)
             screen.show(event)
-        return Verdict(events, await world.settled(repo, int(issue["number"])))
+        return Verdict(stream, events, await world.settled(repo, int(issue["number"])))
 
-    def _where(self, simulator: str, project: Project, verdict: Verdict, port: int) -> Any:
+    def _where(self, simulator: str, project: Project, verdict: Verdict) -> RenderableType:
+        if not self._keep:
+            return Text(
+                "`backspace demo --keep` leaves the pages up, to look at the issue and the pull request.", style="dim"
+            )
         base = f"{simulator}/{OWNER}/{project.name}"
         pulls = [("pull request", f"{base}/pull/{pull['number']}") for pull in verdict.pulls]
-        rows = [("issue", f"{base}/issues/1"), *pulls, ("server", f"http://127.0.0.1:{port}/healthz")]
-        return (
-            addresses(rows)
-            if self._keep
-            else addresses(pulls and [(f"{name} (with --keep)", url) for name, url in rows[:2]])
-        )
+        return addresses([("issue", f"{base}/issues/1"), *pulls, ("events", verdict.stream)])
 
 
 class _World:
@@ -233,6 +235,17 @@ async def _ended_at_last(root: Path) -> AsyncIterator[None]:
         for sandbox_id in await sandboxes.runs():
             with contextlib.suppress(SandboxGone):
                 await (await sandboxes.connect(sandbox_id)).kill()
+
+
+def _folder(path: Path) -> Path:
+    """Raises UserError where it can't be used."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(f"--work: {path} can't be made a folder ({e.strerror}).") from None
+    if any(path.iterdir()):
+        raise UserError(f"--work: {path} is not empty; name a new folder.")
+    return path.resolve()
 
 
 def _free_port() -> int:

@@ -46,7 +46,7 @@ class Screen:
     def show(self, event: Event) -> None:
         shown = self._render(event)
         if shown is not None:
-            self._console.print(shown)
+            self._console.print(shown, soft_wrap=not self._console.is_terminal)
 
     def _render(self, event: Event) -> RenderableType | None:
         match event:
@@ -74,21 +74,28 @@ class Screen:
                 self._usd, self._turns = usd, self._turns + 1
                 return None
             case Changed(diff=diff, files=files, added=added, removed=removed):
-                what = f"{files} {'file' if files == 1 else 'files'}, +{added} −{removed}"
-                return Panel(
-                    Syntax(diff, "diff", background_color="default", word_wrap=True), title=what, title_align="left"
-                )
+                return self._diff(diff, f"{_count(files, 'file')}, +{added} −{removed}")
             case LeftOut(paths=paths):
                 return Group(*(_line("left out", f"{path.path}: {path.reason}", "yellow") for path in paths))
             case Published(number=number, title=title, draft=draft):
                 return _line("✓", f"Pull request #{number}{' (draft)' if draft else ''}: {title}", "bold green")
             case PRCreated() | CallsBegan() | StageBegan():
                 return None
-            case Done():
-                return _line(
-                    "\n■", f"{event.outcome} · {self._turns} turns · ${self._usd:.4f} {event.message}".rstrip(), "bold"
-                )
+            case Done(outcome=outcome, message=message):
+                spent = f"{outcome} · {_count(self._turns, 'turn')} · ${self._usd:.4f}"
+                return _line("\n■", f"{spent} · {message}" if message else spent, "bold")
         return None
+
+    def _diff(self, diff: str, what: str) -> RenderableType:
+        """In a box for eyes; as it is for a pipe, where somebody may want to copy it."""
+        if not self._console.is_terminal:
+            return Text(f"{what}\n{diff}")
+        syntax = Syntax(diff, "diff", background_color="default", word_wrap=True)
+        return Panel(syntax, title=what, title_align="left")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _line(mark: str, text: str, style: str = "") -> RenderableType:

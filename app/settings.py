@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """Model that does the work."""
 
     github_app_id: int
-    """App ID (or client ID's number) from the App's settings page."""
+    """App ID, a number, from the App's settings page."""
     github_private_key: SecretStr | None = None
     """The App's private key, PEM text; line breaks may be written `\\n`. This or the path below."""
     github_private_key_path: Path | None = Field(default=None, validate_default=True)
@@ -82,7 +82,8 @@ class Settings(BaseSettings):
     """GitHub's pages and git, for links and clones."""
 
     backspace_sandbox: SANDBOXES | None = None
-    """Where commands run: `e2b`, `local` (bubblewrap), or `unsafe-local` (nothing between). Not set: `e2b` with its key, else `local`."""
+    """Where commands run: `e2b`, `local` (bubblewrap), or `unsafe-local` (nothing between, on loopback only). Not set: `e2b` with its key;
+    else `local`, on loopback. A server that others reach must name `local`."""
     e2b_api_key: SecretStr | None = None
     """Key for E2B, where each run gets a virtual machine of its own."""
     e2b_api_url: Url | None = None
@@ -194,4 +195,12 @@ def _say(error: ErrorDetails) -> str:
             return "is missing."
         case "too_short":
             return f"must have at least {error['ctx']['min_length']} characters."
+        case "int_parsing" | "int_from_float":
+            return "must be a whole number."
+        case "float_parsing":
+            return "must be a number."
+        case "bool_parsing":
+            return "must be true or false."
+        case "literal_error":
+            return f"must be {error['ctx']['expected']}."
     return error["msg"].removeprefix("Value error, ") + "."

@@ -114,5 +114,5 @@ def test_the_demo_keeps_its_servers_until_ctrl_c(tmp_path: Path) -> None:
         returncode, _, err = interrupted(process)
     assert "Traceback" not in err
     assert returncode == 1, "no pull request, no success"
-    assert any("/healthz" in line for line in shown)
+    assert any("/code/c-" in line for line in shown)
     until(lambda: not processes(str(tmp_path)), 10, "the end of the last process")

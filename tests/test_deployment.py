@@ -17,7 +17,11 @@ def test_env_example_has_every_setting_with_its_meaning_and_default() -> None:
     entries = re.findall(r"^# (.+)\n(# )?([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
     said = {name: (meaning, bool(commented), value) for meaning, commented, name, value in entries}
     expected = {
-        name.upper(): (field.description, not field.is_required(), _written(field.get_default()))
+        name.upper(): (
+            " ".join((field.description or "").split()),
+            not field.is_required(),
+            _written(field.get_default()),
+        )
         for name, field in Settings.model_fields.items()
     }
     assert said == expected

@@ -65,7 +65,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wrong:
 def test_all_is_well(lab: Lab, tmp_path: Path) -> None:
     done = doctor(tmp_path, settings(lab))
     assert done.returncode == 0
-    lines = done.stderr.splitlines()
+    lines = done.stdout.splitlines()
     assert [line[0] for line in lines] == ["✓"] * 5
     assert lines[1] == f"✓ The database is {tmp_path}/backspace.db."
     assert "in bubblewrap, without a network" in lines[2]
@@ -76,7 +76,7 @@ def test_all_is_well(lab: Lab, tmp_path: Path) -> None:
 def test_what_is_wrong_is_marked_and_the_exit_code_says_so(tmp_path: Path) -> None:
     done = doctor(tmp_path, {"GITHUB_APP_ID": "twelve", "GITHUB_WEBHOOK_SECRET": "canary"})
     assert done.returncode == 1
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
         "✗ ANTHROPIC_API_KEY",
         "✗ GITHUB_APP_ID",
         "✗ GITHUB_PRIVATE_KEY_PATH",
@@ -159,5 +159,5 @@ def test_what_it_says_is_printed_letter_by_letter(lab: Lab, tmp_path: Path) -> N
     """Brackets are text, and a long line is one line."""
     folder = tmp_path / "[bold]x[/bold] [/nonsense]" / ("long" * 20)
     folder.mkdir(parents=True)
-    lines = doctor(folder, settings(lab)).stderr.splitlines()
+    lines = doctor(folder, settings(lab)).stdout.splitlines()
     assert f"✓ The database is {folder}/backspace.db." in lines

@@ -56,7 +56,7 @@ class Checking:
     async def set_up(self, sandbox: Sandbox, request: Request, command: str | None) -> tuple[str, str | None]:
         """A line on how it went, and where it failed the reason why no check can be trusted to run."""
         if not command:
-            return "None is needed.", None
+            return "No set-up is needed.", None
         result = await self._run(sandbox, request, shell("setup", command, SETUP_SECONDS))
         said = f"`{command}` · {_ending(result, SETUP_SECONDS)}"
         if result.exit_code == 0:

@@ -114,7 +114,10 @@ class LocalSandboxes:
         if self.isolation == "bubblewrap":
             bubblewrap.program()
             await asyncio.to_thread(bubblewrap.refuse_overlap, self.root)
-        sandbox = await self.create(f"check-{uuid.uuid4().hex}")
+        try:
+            sandbox = await self.create(f"check-{uuid.uuid4().hex}")
+        except OSError as e:
+            raise UserError(f"BACKSPACE_DATA: {self.root} can't be used as a folder ({e.strerror}).") from None
         try:
             result = await sandbox.run(Call("check", ("sh", "-ec", "python3 -V; git --version"), seconds=20))
         finally:

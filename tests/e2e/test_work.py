@@ -112,6 +112,7 @@ def test_stop_ends_a_running_command_and_keeps_the_work(repo: Repo) -> None:
 
 def test_a_second_request_waits_its_turn(repo: Repo) -> None:
     issue = repo.ask({"tools": [FIX, bash("sleep 3")]}, {"text": "Greet with a comma"})
+    until(lambda: repo.ours(issue))
     repo.comment(issue, "/backspace now say goodbye too")
     until(lambda: len(repo.ours(issue)) == 2)
     assert "Waiting" in repo.ours(issue)[1]["body"]

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-FRONT_DOOR, WORK, KILL, HAPPY = (f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy"))
+FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
+    f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy", "trouble")
+)
 KILLED = f"{KILL}::test_killed_and_started_again"
 
 
@@ -104,8 +106,8 @@ MUTANTS = (
     ),
     Mutant(
         "failing checks go back to the model",
-        "app/runs/stages.py",
-        "again = mend and bool(failing)",
+        "app/runs/checking.py",
+        "again = mend and bool(failing) and by is None",
         "again = False",
         (f"{WORK}::test_a_failing_check_goes_back_to_the_model_and_is_mended",),
     ),
@@ -143,5 +145,19 @@ MUTANTS = (
         "if written.lock.locked() or since < BETWEEN_EDITS:",
         "if written.lock.locked():",
         (f"{WORK}::test_no_two_edits_of_a_running_comment_within_ten_seconds",),
+    ),
+    Mutant(
+        "a check that the change broke is red",
+        "app/runs/checking.py",
+        "if self.ran or (self.code is not None and ran_on_base):",
+        "if self.ran:",
+        (f"{TROUBLE}::test_a_check_that_the_change_takes_away_is_red",),
+    ),
+    Mutant(
+        "secrets are taken out of requests",
+        "app/runs/intake.py",
+        "self._redact.value(asked.model_dump())",
+        "asked.model_dump()",
+        (f"{TROUBLE}::test_a_token_in_a_request_is_on_no_disk",),
     ),
 )
