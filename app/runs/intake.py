@@ -45,13 +45,13 @@ class Intake:
             allowed = checked(await workflow.step("check", partial(attempt, self._check, request)))
             if not allowed["allowed"]:
                 checked(await workflow.step("refuse", partial(attempt, self._refuse, request, allowed["level"])))
-                return {"taken": False}
+                return {}
             checked(await workflow.step("take", partial(attempt, self._take, request)))
             await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
             checked(await workflow.step("acknowledge", partial(attempt, self._acknowledge, request)))
-        except Failed as e:  # once it is in line the run itself tells the person how it ends
-            log.error("a request was not answered: %s", e, extra={"task": request.key})
-        return {"taken": True}
+        except Failed as e:  # where it is in line already, the run itself tells the person how it ends
+            log.error("a request was not taken, or not answered: %s", e, extra={"task": request.key})
+        return {}
 
     async def _check(self, asked: Request | Control) -> Json:
         permission = await self._github(asked, CHECK).permission(asked.actor.login)
