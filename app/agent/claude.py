@@ -135,6 +135,8 @@ class Claude:
             content=reply.content,
             stop_reason=reply.stop_reason,
             usage=reply.usage or _at_most(reply, body, time.monotonic() - began),
+            id=reply.id,
+            model=reply.model,
             requests=tries.requests,
             discarded=tries.discarded,
         )

@@ -156,6 +156,7 @@ class Agent:
             "spent": spent.model_dump(),
             "stop_reason": turn.stop_reason,
             "content": turn.content,  # replayed byte for byte
+            "trace": {"model": self._claude.model, "reply": turn.id, "by": turn.model, **turn.usage.model_dump()},
             "events": self._redact.value(_said(turn, spent)),
         }
 
@@ -200,6 +201,7 @@ class Agent:
             "ended": None,
             "minutes": _minutes_since(began),
             "results": self._redact.value(told),
+            "trace": [{"began": result.began, "ended": result.ended} for result in results],
             "events": self._redact.value(shown),
         }
 

@@ -32,6 +32,10 @@ class Turn(Words):
     stop_reason: str
     """As the API says it. Tools may run only on `tool_use`; after anything else the input of a tool use may be missing."""
     usage: TurnUsage
+    id: str
+    """Of the reply, as the API named it; "" where it did not."""
+    model: str
+    """That wrote it, likewise: a dated name where a family's was asked for."""
     requests: int
     """Every request that was sent for this turn, discarded ones too."""
     discarded: TurnUsage
@@ -44,6 +48,8 @@ class Reply:
     def __init__(self) -> None:
         self.content: list[dict[str, Any]] = []
         self.stop_reason = ""
+        self.id = ""
+        self.model = ""
         self._open: dict[int, _Block] = {}
         self._usage: dict[str, Any] = {}
         self.over = False
@@ -60,6 +66,7 @@ class Reply:
         match event["type"]:
             case "message_start":
                 self._count(event["message"]["usage"])
+                self.id, self.model = (_name(event["message"].get(key)) for key in ("id", "model"))
             case "content_block_start":
                 self._open[event["index"]] = _Block(event["content_block"])
             case "content_block_delta":
@@ -125,6 +132,10 @@ class _Block:
             else:
                 block[field] += text
         return block, good
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) and value.isascii() else ""
 
 
 def _input(text: str) -> tuple[dict[str, Any], bool]:

@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,16 @@ class Workflow:
         output: Json = await DBOS.run_step_async({"name": name}, recorded)
         self._engine.recorded()
         return output
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A step as it was recorded; times in Unix seconds."""
+
+    name: str
+    began: float
+    ended: float
+    output: Json
 
 
 WorkflowCode = Callable[[Workflow, Json], Awaitable[Json]]
@@ -128,6 +139,18 @@ class Engine:
         """Put a workflow in line: one at a time in a thread, `max_runs` in this process."""
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
+
+    async def steps(self, workflow_id: str) -> list[Recorded]:
+        """All recorded steps, in order. Not to be called in a workflow: there it would be recorded itself, output and all."""
+        return [
+            Recorded(
+                name=step["function_name"],
+                began=(step["started_at_epoch_ms"] or 0) / 1000,
+                ended=(step["completed_at_epoch_ms"] or 0) / 1000,
+                output=step["output"] if isinstance(step["output"], dict) else {},
+            )
+            for step in await DBOS.list_workflow_steps_async(workflow_id)
+        ]
 
     async def entries(self, workflow_id: str, after: int = 0) -> tuple[list[Entry], int]:
         """The recorded events behind the first `after` steps, and how many steps there are now: the next call's `after`."""

@@ -1,7 +1,9 @@
 """The tools the model has, in a fixed order, and how the calls of one turn are run."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -57,6 +59,9 @@ def _reads_only(call: Mapping[str, Any]) -> bool:
 
 
 async def _run(sandbox: Sandbox, key: str, call: Mapping[str, Any]) -> ToolResult:
-    if call["name"] not in NAMED:
-        return failure(f"There is no tool named {one_line(call['name'])}. There are: {', '.join(NAMED)}.")
-    return await NAMED[call["name"]].run(sandbox, key, call["input"])
+    began = time.time()
+    if call["name"] in NAMED:
+        result = await NAMED[call["name"]].run(sandbox, key, call["input"])
+    else:
+        result = failure(f"There is no tool named {one_line(call['name'])}. There are: {', '.join(NAMED)}.")
+    return replace(result, began=began, ended=time.time())

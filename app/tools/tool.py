@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -35,6 +35,9 @@ class ToolResult:
     content: str
     is_error: bool
     events: tuple[Event, ...]
+    began: float = field(default=0.0, compare=False)
+    """Unix seconds, as `ended`; a result is the same whenever it came."""
+    ended: float = field(default=0.0, compare=False)
 
 
 class Failed(Exception):
