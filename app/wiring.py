@@ -16,13 +16,16 @@ from app.agent.claude import Claude
 from app.core import logs
 from app.core.errors import UserError
 from app.core.redact import Redactor
+from app.core.task import Request
 from app.github.app import App
+from app.runs.by_app import ByApp
 from app.runs.checking import Checking
 from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.intake import Intake
 from app.runs.log import read
 from app.runs.pipeline import Pipeline
+from app.runs.place import Place
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
@@ -66,18 +69,22 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     async with aiohttp.ClientSession() as session:
         app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
         comments = Comments(engine=engine, app=app, server_url=settings.github_server_url, limit_usd=limits.usd)
+        by_app = ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
+
+        def place_of(_: Request) -> Place:
+            return by_app
+
         checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
         stages = Stages(
             engine=engine,
-            app=app,
+            place_of=place_of,
             sandboxes=sandboxes,
             claude=claude,
             limits=limits,
             redactor=redactor,
             checking=checking,
-            server_url=settings.github_server_url,
         )
-        publishing = Publishing(app=app, sandboxes=sandboxes, comments=comments, redactor=redactor)
+        publishing = Publishing(place_of=place_of, sandboxes=sandboxes, redactor=redactor)
         intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=settings.backspace_label)
         engine.register("intake", intake.request)
         engine.register("control", intake.control)
@@ -109,10 +116,12 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
         return E2BSandboxes(
             settings.e2b_api_key.get_secret_value(),
             git_host=urlsplit(settings.github_server_url).hostname or "",
+            deployment=str(settings.github_app_id),
             egress=settings.backspace_egress,
             template=settings.backspace_e2b_template,
             api_url=settings.e2b_api_url,
             sandbox_url=settings.e2b_sandbox_url,
+            wheels=settings.backspace_wheels,
         )
     return LocalSandboxes(
         settings.backspace_data,

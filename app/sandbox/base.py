@@ -13,6 +13,10 @@ class SandboxGone(Exception):
     """The sandbox does not exist any more (or never did)."""
 
 
+class WarmGone(Exception):
+    """No sandbox can be made from this kept state any more."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A command to run once. The same key never runs twice: a second `run` waits for the first and returns its result."""
@@ -89,12 +93,24 @@ class Sandbox(Protocol):
         """End every command and remove the sandbox. No effect where it is gone."""
         ...
 
+    async def keep(self, name: str) -> str | None:
+        """Keep the present state, for new sandboxes to begin with: what `create` takes as `warm`. None where nothing is gained by it.
+
+        No command may run meanwhile. `name`, `[a-z0-9-]`, is one state: keeping under it again replaces what was kept, and may give the
+        same value again.
+        """
+        ...
+
 
 class Sandboxes(Protocol):
     """Where sandboxes come from."""
 
-    async def create(self, run_id: str) -> Sandbox:
-        """The sandbox of this run: found if it exists already, else made, so a repeated call makes no second one."""
+    async def create(self, run_id: str, warm: str | None = None) -> Sandbox:
+        """The sandbox of this run: found if it exists already, else made, so a repeated call makes no second one.
+
+        A new one begins with the kept state `warm` where there is one, files alone: no call of the sandbox that it came from is known in
+        it, and its network is that of any new one. Raises WarmGone.
+        """
         ...
 
     async def connect(self, sandbox_id: str) -> Sandbox:
@@ -102,5 +118,9 @@ class Sandboxes(Protocol):
         ...
 
     async def runs(self) -> dict[str, str]:
-        """Every sandbox there is: its id, and the id of the run it was made for."""
+        """Every sandbox that this App has: its id, and the id of the run it was made for."""
+        ...
+
+    async def forget(self, warm: str) -> None:
+        """Delete a kept state. No effect where it is gone."""
         ...

@@ -5,17 +5,17 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
-from e2b import E2B, SandboxQuery
+from e2b import E2B, SandboxException, SandboxQuery
 from e2b.sandbox.sandbox_api import SandboxInfo
 
 from app.core.errors import UserError
-from app.sandbox.base import SandboxGone
+from app.sandbox.base import SandboxGone, WarmGone
 from app.sandbox.e2b_calls import LIFE, E2BSandbox, Policies, awake
 from app.sandbox.e2b_errors import InProgress, insist, translated
 from app.sandbox.e2b_network import Egress, afterwards, from_the_start, while_cloning
 
-APP = {"app": "backspace"}
 MOST = 10
 """Sandboxes that a run may have, one after the other."""
 
@@ -25,15 +25,19 @@ class E2BSandboxes:
     """`git_host` is what a sandbox reaches while it clones, `egress` says what it reaches afterwards.
 
     A sandbox that is not heard of for a quarter of an hour is paused by E2B, not ended; whoever connects to it resumes it.
-    `patience`: seconds without an answer from a sandbox after which the connection counts as lost.
+    `deployment` keeps servers apart that share one team: each sees its own sandboxes only. `wheels` is a folder of packages that `pip` in
+    the sandbox installs from, and from nowhere else. `patience`: seconds without an answer from a sandbox after which the connection
+    counts as lost; the control plane gets three times as many.
     """
 
     api_key: str
     git_host: str
+    deployment: str
     egress: Egress = "registries"
     template: str = "base"
     api_url: str | None = None
     sandbox_url: str | None = None
+    wheels: Path | None = None
     patience: float = 20.0
 
     async def check(self) -> None:
@@ -43,47 +47,68 @@ class E2BSandboxes:
             if not await self._client.AsyncTemplate.exists(self.template):
                 raise UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no template {self.template} for this key.")
 
-    async def create(self, run_id: str) -> E2BSandbox:
+    async def create(self, run_id: str, warm: str | None = None) -> E2BSandbox:
+        sandbox = await self._found_or_made(run_id, warm)
+        if self.wheels:
+            await sandbox.receive(self.wheels)
+        return sandbox
+
+    async def _found_or_made(self, run_id: str, warm: str | None) -> E2BSandbox:
         for found in await self._list({"run": run_id}):
             with contextlib.suppress(SandboxGone):
                 return await self.connect(found.sandbox_id)
         for nth in range(MOST):
-            made = await insist(partial(self._make, run_id, nth), InProgress)
+            made = await insist(partial(self._make, run_id, warm, nth), InProgress)
             self._policies.known.setdefault(made, self._policies.cloning)
             with contextlib.suppress(SandboxGone):
                 return await self.connect(made)
         raise SandboxGone(run_id)
 
-    async def _make(self, run_id: str, nth: int) -> str:
+    async def _make(self, run_id: str, warm: str | None, nth: int) -> str:
         """Id of the run's n-th sandbox. E2B answers a repeated key as the first time, also when that sandbox is gone."""
-        key = f"{run_id} {nth} {self.template} {self.git_host}"
-        box = await self._client.AsyncSandbox.create(
-            self.template,
-            timeout=LIFE,
-            metadata={**APP, "run": run_id},
-            lifecycle={"on_timeout": "pause", "auto_resume": False},
-            network=from_the_start(self._policies.cloning),
-            idempotency_key=f"backspace-{hashlib.sha256(key.encode()).hexdigest()}",
-        )
+        key = f"{self.deployment} {run_id} {nth} {warm or self.template} {self.git_host}"
+        try:
+            box = await self._client.AsyncSandbox.create(
+                warm or self.template,
+                timeout=LIFE,
+                metadata={**self._ours, "run": run_id},
+                lifecycle={"on_timeout": "pause", "auto_resume": False},
+                network=from_the_start(self._policies.cloning),
+                idempotency_key=f"backspace-{hashlib.sha256(key.encode()).hexdigest()}",
+            )
+        except SandboxException as refused:
+            if warm and refused.status_code in (
+                400,
+                404,
+            ):  # where it is not `warm` that is wrong, the cold one is refused too
+                raise WarmGone(warm) from refused
+            raise
         return box.sandbox_id
 
     async def connect(self, sandbox_id: str) -> E2BSandbox:
         if not re.fullmatch(r"[a-z0-9-]+", sandbox_id):  # it becomes a part of an address
             raise SandboxGone(sandbox_id)
         box = await awake(partial(self._client.AsyncSandbox.connect, sandbox_id))
-        return E2BSandbox(box, self._policies, self.patience)
+        return E2BSandbox(box, self._policies, self.patience, f"backspace-{self.deployment}", bool(self.wheels))
 
     async def runs(self) -> dict[str, str]:
         return {found.sandbox_id: found.metadata["run"] for found in await self._list({})}
 
+    async def forget(self, warm: str) -> None:
+        await insist(partial(self._client.AsyncSandbox.delete_snapshot, warm))
+
     async def _list(self, metadata: dict[str, str]) -> list[SandboxInfo]:
         """Running or paused."""
-        pages = self._client.AsyncSandbox.list(SandboxQuery(metadata=APP | metadata), limit=100)
+        pages = self._client.AsyncSandbox.list(SandboxQuery(metadata=self._ours | metadata), limit=100)
         found: list[SandboxInfo] = []
         while pages.has_next:
             with translated():
                 found += await pages.next_items()
         return found
+
+    @property
+    def _ours(self) -> dict[str, str]:
+        return {"app": "backspace", "deployment": self.deployment}
 
     @cached_property
     def _policies(self) -> Policies:
@@ -91,4 +116,10 @@ class E2BSandboxes:
 
     @cached_property
     def _client(self) -> E2B:
-        return E2B(api_key=self.api_key, api_url=self.api_url, sandbox_url=self.sandbox_url, debug=False)
+        return E2B(
+            api_key=self.api_key,
+            api_url=self.api_url,
+            sandbox_url=self.sandbox_url,
+            request_timeout=3 * self.patience,
+            debug=False,
+        )

@@ -8,10 +8,12 @@ import uuid
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from e2b import AsyncCommandHandle, AsyncSandbox, CommandExitException
+from e2b.sandbox.filesystem.filesystem import WriteEntry
 from e2b.sandbox.sandbox_api import SandboxNetworkUpdate
 
 from app.core.errors import Transient, UserError
@@ -21,7 +23,7 @@ from app.sandbox.calls import CAP, name
 from app.sandbox.e2b_errors import AGAIN, Asleep, DiskFull, Unresponsive, insist, translated
 
 HOME = "/home/user"
-ROOT = f"{HOME}/.backspace"
+WHEELS = f"{HOME}/wheels"
 LIFE = 900
 """Seconds that a sandbox runs on after we were last heard of; then E2B pauses it."""
 INLINE = 64 << 10
@@ -41,12 +43,17 @@ class Policies:
 
 
 class E2BSandbox:
-    """`patience`: seconds without an answer after which a connection counts as lost."""
+    """`patience`: seconds without an answer after which a connection counts as lost. `kept_as`: what the names of kept states begin with.
 
-    def __init__(self, box: AsyncSandbox, policies: Policies, patience: float) -> None:
+    `wheels`: packages lie in `WHEELS`, for `pip` to install from.
+    """
+
+    def __init__(self, box: AsyncSandbox, policies: Policies, patience: float, kept_as: str, wheels: bool) -> None:
         self._box = box
         self._policies = policies
         self._patience = patience
+        self._kept_as = kept_as
+        self._wheels = wheels
 
     @property
     def id(self) -> str:
@@ -73,7 +80,7 @@ class E2BSandbox:
             if "No space left" in reply["said"]:
                 return _never_started("No space left on the sandbox's disk.")
             raise Transient(f"E2B's sandbox can't start a command: {reply['said'].splitlines()[-1]}")
-        return _result(reply, f"{ROOT}/output/{name(call.key)}")
+        return _result(reply, f"{self._root}/output/{name(call.key)}")
 
     async def stop(self, key: str) -> None:
         await self._ask({"do": "stop", "name": name(key)})
@@ -82,6 +89,22 @@ class E2BSandbox:
         with contextlib.suppress(SandboxGone):
             await insist(self._box.kill)
         self._policies.known.pop(self.id, None)
+
+    async def keep(self, name: str) -> str:
+        await awake(self._box.connect)
+        kept = await insist(partial(self._box.create_snapshot, f"{self._kept_as}-{name}"))
+        return kept.snapshot_id
+
+    async def receive(self, wheels: Path) -> None:
+        """The files of the folder, as `WHEELS`."""
+        found = await asyncio.to_thread(lambda: {path.name: path.read_bytes() for path in wheels.iterdir()})
+        files = [WriteEntry(path=f"{WHEELS}/{file}", data=data) for file, data in found.items()]
+        await insist(partial(self._box.files.write_files, files))
+
+    @property
+    def _root(self) -> str:
+        """Where calls are recorded. Of its own id, for one made from a kept state begins with the records of another one."""
+        return f"{HOME}/.backspace/{self.id}"
 
     async def _stay_awake(self) -> None:
         """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""
@@ -132,7 +155,7 @@ class E2BSandbox:
 
     async def _open(self, ask: dict[str, Any], call: Call | None) -> AsyncCommandHandle:
         with translated():
-            ask = {**ask, "root": ROOT, "repo": self.repo, "patience": self._patience}
+            ask = {**ask, "root": self._root, "repo": self.repo, "patience": self._patience}
             if call:
                 await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)
                 ask |= {"frame": await self._frame(call), "env": self._env(call)}
@@ -156,13 +179,16 @@ class E2BSandbox:
         frame = json.dumps(request).encode() + b"\n" + call.stdin
         if len(frame) <= INLINE:
             return {"inline": base64.b64encode(frame).decode()}
-        path = f"{ROOT}/frames/{uuid.uuid4().hex}"
+        path = f"{self._root}/frames/{uuid.uuid4().hex}"
         await self._box.files.write(path, frame)
         return {"path": path}
 
     def _env(self, call: Call) -> dict[str, str]:
-        ours = {"HOME": HOME, "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp", "BACKSPACE_OUTPUT": f"{ROOT}/output"}
-        return ours | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | dict(call.env)
+        ours = {"HOME": HOME, "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        ours["BACKSPACE_OUTPUT"] = f"{self._root}/output"
+        if self._wheels:
+            ours |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
+        return ours | dict(call.env)
 
 
 async def awake(connect: Callable[..., Awaitable[AsyncSandbox]]) -> AsyncSandbox:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import httpx
 from connectrpc.errors import ConnectError
 from e2b import (
     AuthenticationException,
+    BuildException,
     NotEnoughSpaceException,
     RateLimitException,
     SandboxException,
@@ -92,15 +94,23 @@ def meaning_of(error: Exception) -> Exception:
             return UserError("E2B_API_KEY: E2B does not accept this key. Take a valid one from its dashboard.")
         case RateLimitException():
             return _limited(str(error))
+        case BuildException():
+            return UserError(f"E2B could not build the template: {error}")
         case ServiceBusyException():
             return Transient("Waiting for E2B: it has no room for a sandbox right now.", 10)
         case json.JSONDecodeError() | KeyError():  # somebody else than E2B answered, as a proxy does
             return Transient("E2B gave an answer that can't be read.")
-        case SandboxException(status_code=int(status)):
+        case SandboxException() if status := _status(error):
             return _by_status(status, error)
     if isinstance(error, LOST) or str(error) == NO_END:
         return Transient("The connection to E2B was lost.")
     return error
+
+
+def _status(error: SandboxException) -> int:
+    """Of files, the SDK tells the HTTP status in the message alone. 0 where there was none."""
+    said = re.match(r"(\d{3}): ", str(error))
+    return error.status_code or (int(said[1]) if said else 0)
 
 
 def _limited(said: str) -> Transient:
@@ -117,6 +127,8 @@ def _by_status(status: int, error: Exception) -> Exception:
     said = str(error).removeprefix(f"{status}: ").strip()
     if status == 404 and "template" in said.lower():
         return UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no such template for this key ({said}).")
-    if status == 403 or "Timeout cannot be greater" in said:
+    if status == 403:
         return UserError(f"E2B's plan or key does not allow this: {said}")
+    if "Timeout cannot be greater" in said:  # it is paused soon, and then has as much time again
+        return Transient("Waiting for E2B: the sandbox has run as long as the plan allows without a pause.", 20)
     return error

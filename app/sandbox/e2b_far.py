@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import zlib
 from typing import Any, Optional
 
 TAIL = 256 * 1024
+SPARE = 1 << 20
+"""Bytes kept back, to be freed where the disk is full: so that a command can start that makes room."""
 STREAMS = ("stdout", "stderr")
 Json = dict[str, Any]
 
@@ -53,7 +56,10 @@ def follow(ask: Json, folder: str, output: str) -> tuple[Json, list[bytes]]:
             if found is None and (begun or os.path.exists(f"{folder}/call.json")):
                 found = {"ended": "interrupted", "exit_code": None, "seconds": 0.0}
             elif found is None:
-                if said := start(ask, folder, output):
+                said = start(ask, folder, output)
+                if "No space left" in said and spent(ask["root"]):
+                    said = start(ask, folder, output)
+                if said:
                     return {"state": "failed", "said": said}, []
                 begun = True
         if found is not None:
@@ -86,6 +92,32 @@ def start(ask: Json, folder: str, output: str) -> str:
     with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
         pipe.write(json.dumps(request).encode() + b"\n" + stdin)
     return process.stdout.read().decode(errors="replace").strip()[-2000:]
+
+
+def settle(root: str) -> None:
+    """Before the first call: the records of another sandbox, which this one was made from, go."""
+    if not os.path.isdir(f"{root}/calls"):
+        parent = os.path.dirname(root)
+        for other in os.listdir(parent) if os.path.isdir(parent) else ():
+            if other != os.path.basename(root):
+                shutil.rmtree(f"{parent}/{other}", ignore_errors=True)
+        for needed in ("calls", "output"):
+            os.makedirs(f"{root}/{needed}", exist_ok=True)
+    spare = f"{root}/spare"
+    if not os.path.exists(spare):
+        try:
+            with open(spare, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, SPARE)
+        except OSError:
+            spent(root)
+
+
+def spent(root: str) -> bool:
+    """What was kept back is free now; False where nothing was."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{root}/spare")
+        return True
+    return False
 
 
 def frame(where: Json) -> bytes:
@@ -141,8 +173,8 @@ def main() -> None:
     ask = json.loads(os.environ["BACKSPACE_ASK"])
     folder, output = f"{ask['root']}/calls/{ask['name']}", f"{ask['root']}/output/{ask['name']}"
     try:
-        for needed in (f"{ask['root']}/calls", f"{ask['root']}/output", ask["repo"]):
-            os.makedirs(needed, exist_ok=True)
+        settle(ask["root"])
+        os.makedirs(ask["repo"], exist_ok=True)
         reply, parts = stop(ask, folder) if ask["do"] == "stop" else follow(ask, folder, output)
     except OSError as error:  # the disk is full, above all
         reply, parts = {"state": "failed", "said": str(error)}, []

@@ -61,6 +61,9 @@ class LocalSandbox:
     async def kill(self) -> None:
         await asyncio.to_thread(self._remove)
 
+    async def keep(self, name: str) -> None:
+        """Nothing: a copy of a folder is no faster than what it would spare."""
+
     def _command(self, call: Call) -> Command:
         cwd = call.cwd or self.repo
         env = self._env() | dict(call.env)
@@ -128,7 +131,8 @@ class LocalSandboxes:
                 raise UserError(bubblewrap.explain(said[0]))
             raise UserError(f"Commands in the sandbox need Python and git on this machine: {' '.join(said)}")
 
-    async def create(self, run_id: str) -> LocalSandbox:
+    async def create(self, run_id: str, warm: str | None = None) -> LocalSandbox:
+        """`warm` is another place's: nothing is kept here."""
         return await asyncio.to_thread(self._create, run_id)
 
     async def connect(self, sandbox_id: str) -> LocalSandbox:
@@ -136,6 +140,9 @@ class LocalSandboxes:
 
     async def runs(self) -> dict[str, str]:
         return await asyncio.to_thread(self._runs)
+
+    async def forget(self, warm: str) -> None:
+        """Nothing is kept here."""
 
     def _create(self, run_id: str) -> LocalSandbox:
         name = folder_name(run_id)

@@ -23,11 +23,26 @@ def e2b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[E2B]:
         yield cloud
 
 
+@pytest.fixture
+def cloud(e2b: E2B) -> Iterator[E2B]:
+    """E2B with nothing in it, and well again afterwards."""
+    yield e2b
+    e2b.mend()
+    for sandbox in e2b.sandboxes():
+        e2b.order("vanish", sandbox["id"])
+
+
+@pytest.fixture
+def run() -> str:
+    """A run of the test's own: E2B answers what it was asked before as it did before."""
+    return f"c-1-{uuid.uuid4().hex}/1"
+
+
 @pytest.fixture(params=["bubblewrap", "none", "e2b", pytest.param("live", marks=pytest.mark.live)])
 def sandboxes(request: pytest.FixtureRequest, tmp_path: Path) -> Sandboxes:
     """`live` is E2B itself, with the key of a team that has nothing else in it: `E2B_API_KEY=… pytest -m live`."""
     if request.param == "live":
-        return E2BSandboxes(os.environ["E2B_API_KEY"], git_host="github.com")
+        return E2BSandboxes(os.environ["E2B_API_KEY"], git_host="github.com", deployment="tests")
     if request.param == "e2b":
         return in_e2b(request.getfixturevalue("e2b"))
     return LocalSandboxes(tmp_path / "sandboxes", isolation=request.param)
@@ -35,8 +50,8 @@ def sandboxes(request: pytest.FixtureRequest, tmp_path: Path) -> Sandboxes:
 
 def in_e2b(cloud: E2B, **differently: Any) -> E2BSandboxes:
     """Sandboxes of the stand-in; the git servers of the tests are on this machine."""
-    given = {"api_key": cloud.key, "api_url": cloud.url, "sandbox_url": cloud.url, "git_host": "127.0.0.1"}
-    return E2BSandboxes(**given | differently)
+    given: dict[str, Any] = {"api_key": cloud.key, "api_url": cloud.url, "sandbox_url": cloud.url}
+    return E2BSandboxes(**given | {"git_host": "127.0.0.1", "deployment": "12"} | differently)
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import time
+import uuid
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.sandbox.base import Call, Sandbox, Sandboxes, SandboxGone
+from app.sandbox.base import Call, Sandbox, Sandboxes, SandboxGone, WarmGone
 from tests.sandbox.conftest import Shell
 
 
@@ -207,3 +208,19 @@ async def test_connect_to_what_is_not_there(sandboxes: Sandboxes, name: str) -> 
 async def test_any_word_passes_as_one_argument(sandbox: Sandbox, word: str) -> None:
     key = hashlib.sha256(word.encode()).hexdigest()
     assert (await sandbox.run(Call(key, ("printf", "%s", word), 10))).stdout.head == word.encode()
+
+
+async def test_a_kept_state_is_where_a_new_sandbox_begins(sandboxes: Sandboxes, sandbox: Sandbox, shell: Shell) -> None:
+    """Files alone: a call is new in it under any key. Where nothing can be kept, a new one begins with nothing."""
+    await shell("echo 1 > ~/number; echo $BACKSPACE_OUTPUT", key="prepare/1")
+    warm = await sandbox.keep("contract")
+    await shell("echo 2 > ~/number")
+    fresh = await sandboxes.create(f"c-1-{uuid.uuid4().hex}/1", warm)
+    look = Call("prepare/1", ("sh", "-c", "cat ~/number; ls $BACKSPACE_OUTPUT"), 20)
+    assert (await fresh.run(look)).stdout.head == (b"1\nprepare+1\n" if warm else b"prepare+1\n")
+    await fresh.kill()
+    if warm:
+        await sandboxes.forget(warm)
+        await sandboxes.forget(warm)
+        with pytest.raises(WarmGone):
+            await sandboxes.create(f"c-1-{uuid.uuid4().hex}/1", warm)

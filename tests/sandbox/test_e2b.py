@@ -4,19 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.core.errors import Transient, UserError
-from app.sandbox.base import Call, Result, SandboxGone
+from app.sandbox.base import Call, SandboxGone
 from app.sandbox.e2b_calls import E2BSandbox
 from tests.e2b_cloud.lab import E2B
 from tests.sandbox.conftest import in_e2b
 from tests.sandbox.git_server import serve
+from tests.sandbox.hands import LONG, bash, out, until, until_begun
 
 CLIENT = """
 import asyncio, sys
@@ -24,7 +23,7 @@ from app.sandbox.base import Call
 from app.sandbox.e2b import E2BSandboxes
 
 async def main(url, key, command):
-    there = E2BSandboxes(key, git_host="127.0.0.1", api_url=url, sandbox_url=url)
+    there = E2BSandboxes(key, git_host="127.0.0.1", deployment="12", api_url=url, sandbox_url=url)
     sandbox = await there.create("killed/1")
     await sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))
 
@@ -33,52 +32,10 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.fixture
-def cloud(e2b: E2B) -> Iterator[E2B]:
-    """E2B with nothing in it, and well again afterwards."""
-    yield e2b
-    e2b.mend()
-    for sandbox in e2b.sandboxes():
-        e2b.order("vanish", sandbox["id"])
-
-
-@pytest.fixture
-def run() -> str:
-    """A run of the test's own: E2B answers what it was asked before as it did before."""
-    return f"c-1-{uuid.uuid4().hex}/1"
-
-
-@pytest.fixture
 async def sandbox(cloud: E2B, run: str) -> AsyncIterator[E2BSandbox]:
     sandbox = await in_e2b(cloud, patience=1).create(run)
     yield sandbox
     await sandbox.kill()
-
-
-async def bash(sandbox: E2BSandbox, command: str, key: str = "", **more: Any) -> Result:
-    return await sandbox.run(Call(key or str(hash(command)).strip("-"), ("bash", "-c", command), 30, **more))
-
-
-async def out(sandbox: E2BSandbox, command: str, key: str = "") -> str:
-    return (await bash(sandbox, command, key)).stdout.head.decode()
-
-
-async def until(found: Callable[[], Any]) -> None:
-    for _ in range(200):
-        if found():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
-async def until_begun(sandbox: E2BSandbox) -> None:
-    """The command under way touches `begun`."""
-    for n in range(200):
-        if (await bash(sandbox, "test -e begun", f"look/{n}")).exit_code == 0:
-            return
-    raise AssertionError("it did not begin")
-
-
-LONG = "echo x >> ran; echo first; touch begun; until [ -e go ]; do sleep 0.02; done; echo last"
 
 
 async def test_it_is_made_to_outlive_us_and_reached_by_nobody_else(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
