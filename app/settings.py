@@ -1,7 +1,9 @@
 """Every setting, once: its name, default and meaning. The only reader of the environment (and of `.env`)."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -13,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.core.errors import UserError
 
 SANDBOXES = Literal["e2b", "local", "unsafe-local"]
+KEY_LENGTH = 20
+"""Characters. A shorter word in a header for traces is no key but the name of a project, which people may read."""
 
 
 def _plain_url(value: str) -> str:
@@ -47,6 +51,14 @@ def _private_key_file(path: Path) -> SecretStr:
         return _private_key(path.read_bytes())
     except OSError as e:
         raise ValueError(f"the file can't be read ({e.strerror})") from None
+
+
+def _headers(value: SecretStr) -> SecretStr:
+    pairs = value.get_secret_value().split(",")
+    plain = unquote(value.get_secret_value())
+    if not (plain.isascii() and plain.isprintable() and all(re.match(r"\s*[\w.-]+=.", pair) for pair in pairs)):
+        raise ValueError("must be name=value, several with commas between")
+    return value
 
 
 Url = Annotated[str, AfterValidator(_plain_url)]
@@ -122,6 +134,14 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged."""
+    otel_exporter_otlp_endpoint: Url | None = None
+    """Where traces go: a receiver of OTLP over HTTP, `/v1/traces` is added. Neither this nor the next: no traces."""
+    otel_exporter_otlp_traces_endpoint: Url | None = None
+    """The same as a whole address, to which nothing is added."""
+    otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_headers)] | None = None
+    """Headers for the receiver of traces: `name=value,name=value`."""
+    otel_instrumentation_genai_capture_message_content: bool = False
+    """Traces carry what was said, the tool calls and their results, redacted. Off: names, times and numbers."""
 
     @field_validator("github_private_key")
     @classmethod
@@ -153,7 +173,19 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value we know: none of them may ever be shown."""
         e2b = (self.e2b_api_key.get_secret_value(),) if self.e2b_api_key else ()
-        return (self.anthropic_api_key.get_secret_value(), self.private_key(), *self.webhook_secrets(), *e2b)
+        traces = [word for value in self.trace_headers().values() for word in value.split() if len(word) >= KEY_LENGTH]
+        return (self.anthropic_api_key.get_secret_value(), self.private_key(), *self.webhook_secrets(), *e2b, *traces)
+
+    def trace_endpoint(self) -> str | None:
+        """Whole address that traces go to; None: nowhere."""
+        base = self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_traces_endpoint or (base and f"{base}/v1/traces")
+
+    def trace_headers(self) -> dict[str, str]:
+        """By their names in small letters."""
+        headers = self.otel_exporter_otlp_headers
+        pairs = (pair.partition("=") for pair in headers.get_secret_value().split(",")) if headers else ()
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
     @property
     def sandbox(self) -> SANDBOXES:
