@@ -43,6 +43,24 @@ def first_message(request: Request, facts: Facts, nonce: str) -> str:
     shown = facts.files[:FILES_SHOWN]
     more = len(facts.files) - len(shown)
     return _prompt("request").format(
+        asked=_asked(request, nonce),
+        instructions=_instructions(facts.instructions, nonce),
+        base=facts.base,
+        branch=facts.branch,
+        setup=facts.setup,
+        checks=", ".join(f"`{command}`" for command in facts.tests)
+        or "none are known; find out how this project is tested",
+        nonce=nonce,
+        files="\n".join(shown) + (f"\n… and {more} more" if more else ""),
+    )
+
+
+def _asked(request: Request, nonce: str) -> str:
+    if request.actor is None:
+        return _prompt("asked_directly").format(
+            repository=request.repository.full_name, instruction=request.instruction
+        )
+    return _prompt("asked_in_thread").format(
         actor=f"@{request.actor.login}",
         repository=request.repository.full_name,
         thread=request.thread,
@@ -50,13 +68,6 @@ def first_message(request: Request, facts: Facts, nonce: str) -> str:
         nonce=nonce,
         title=request.title,
         body=request.body or "(no text)",
-        instructions=_instructions(facts.instructions, nonce),
-        base=facts.base,
-        branch=facts.branch,
-        setup=facts.setup,
-        checks=", ".join(f"`{command}`" for command in facts.tests)
-        or "none are known; find out how this project is tested",
-        files="\n".join(shown) + (f"\n… and {more} more" if more else ""),
     )
 
 

@@ -1,8 +1,8 @@
 """What was asked, by whom, and how it ended: the words that every part shares."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Stage = Literal["queued", "prepare", "work", "gate", "verify", "publish", "report"]
 
@@ -41,41 +41,81 @@ class Repository(Words):
 
 
 class Request(Words):
-    """Somebody asked for work: the webhook's own snapshot, never read again from GitHub.
+    """Somebody asked for work: what every run stands on, however it was asked for. See `ThreadRequest` and `CodeRequest`.
 
-    `instruction` is what the actor said, and instructs the model. `title` and `body` are the issue's: data, whoever wrote them.
+    `instruction` is what the asker said, and instructs the model. `title` and `body` are the issue's: data, whoever wrote them.
     """
 
     key: str
-    """The task's key, `[a-z0-9-]`, made from what was asked (not from the delivery): `c-<repo id>-<comment id>` or
-    `l-<repo id>-<issue>-<updated_at>`."""
-    delivery: str
-    """`X-GitHub-Delivery` of the first delivery that carried it."""
-    installation: int
+    """The task's key, `[a-z0-9-]`, made from what was asked (not from the delivery)."""
     repository: Repository
-    thread: int
-    """Number of the issue."""
-    actor: Actor
     instruction: str
-    title: str
-    body: str
-    comment_id: int | None
-    """The comment that holds the command; None where a label did."""
-    url: str
-    """Page of that comment, or of the issue."""
     asked_at: str
-    """ISO 8601, from the payload."""
+    """ISO 8601."""
+    title: str = ""
+    body: str = ""
+    url: str = ""
+    """Page of what asked: the comment or the issue; "" where there is none."""
+    branch: str = ""
+    """The head branch that was asked for; "" leaves it to the server."""
+    thread: int | None = None
+    """Number of the issue; None where no thread asked."""
+    actor: Actor | None = None
+    """Who asked, where GitHub knows: co-author of the work."""
+    installation: int | None = None
+    """Of the App on the repository; None where there is none."""
 
     @property
-    def branch_slug(self) -> str:
-        """The issue's title as part of a branch name: `[a-z0-9-]`, at most 40 characters."""
-        words = "".join(c if c.isascii() and c.isalnum() else " " for c in self.title.lower()).split()
-        slug = words[0][:40] if words else "work"
-        for word in words[1:]:
-            if len(slug) + 1 + len(word) > 40:
-                break
-            slug += f"-{word}"
-        return slug
+    def head_branch(self) -> str:
+        """What the head branch is to be named, as far as the name is free."""
+        if self.branch:
+            return self.branch
+        return (
+            f"backspace/{self.thread}-{_slug(self.title)}"
+            if self.thread
+            else f"backspace/{_slug(self.instruction)}-{self.key[-4:]}"
+        )
+
+
+class ThreadRequest(Request):
+    """By a comment or a label on an issue: the webhook's own snapshot, never read again from GitHub.
+
+    Its key is `c-<repo id>-<comment id>` or `l-<repo id>-<issue>-<updated_at>`.
+    """
+
+    kind: Literal["thread"] = "thread"
+    delivery: str
+    """`X-GitHub-Delivery` of the first delivery that carried it."""
+    thread: int
+    actor: Actor
+    installation: int
+    comment_id: int | None
+    """The comment that holds the command; None where a label did."""
+
+
+class CodeRequest(Request):
+    """By `POST /code` or on the command line, directly: whoever has the key, or the machine, is trusted with the repository."""
+
+    kind: Literal["code"] = "code"
+    caller: str
+    """Name of the API key; "local" where none was needed."""
+    path: str = ""
+    """Absolute path of a repository on this machine; "" for one on GitHub."""
+
+
+AnyRequest = Annotated[ThreadRequest | CodeRequest, Field(discriminator="kind")]
+REQUEST: TypeAdapter[ThreadRequest | CodeRequest] = TypeAdapter(AnyRequest)
+
+
+def _slug(title: str) -> str:
+    """Words as part of a branch name: `[a-z0-9-]`, at most 40 characters."""
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in title.lower()).split()
+    slug = words[0][:40] if words else "work"
+    for word in words[1:]:
+        if len(slug) + 1 + len(word) > 40:
+            break
+        slug += f"-{word}"
+    return slug
 
 
 class Control(Words):

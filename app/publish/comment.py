@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from app.core.events import Check, Done, Entry, LeftOut
-from app.core.task import Outcome, Request
+from app.core.task import Outcome, ThreadRequest
 from app.publish.blocks import check_table, count, duration, folded, table
 from app.publish.text import fenced, inline_code, link, plain, prose
 from app.publish.view import Row, View, view
@@ -45,7 +45,7 @@ def marker(key: str) -> str:
 
 
 def status(
-    task: Request, entries: Sequence[Entry], *, now: float, place: int, server_url: str, limits_usd: float
+    task: ThreadRequest, entries: Sequence[Entry], *, now: float, place: int, server_url: str, limits_usd: float
 ) -> str:
     """The comment as Markdown, at most MAX characters.
 
@@ -211,7 +211,7 @@ def _failing(seen: View) -> list[Check]:
     return [check for check in seen.checks if check.exit_code]
 
 
-def _asked(task: Request, server_url: str) -> str:
+def _asked(task: ThreadRequest, server_url: str) -> str:
     login = task.actor.login
     asked = f"{link('asked', task.url, server_url)} by {link(plain(login), f'{server_url}/{login}', server_url)}"
     first_line = task.instruction.partition("\n")[0]

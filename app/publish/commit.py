@@ -9,10 +9,9 @@ is what others see, so it is looked up first: one that holds this task's commit 
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from app.core.errors import Transient
-from app.core.task import Request
+from app.core.task import Request, Words
 from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import CommitFacts, TreeEntry
@@ -31,8 +30,7 @@ class TreeMismatch(Exception):
     """GitHub's tree is not the one that was verified, so nothing was published."""
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(Words):
     branch: str
     sha: str
     tree: str
@@ -45,16 +43,15 @@ async def publish_tree(
     expected_tree: str,
     changes: Sequence[Change],
     contents: Mapping[str, bytes],
-    branch_base: str,
     request: Request,
     summary: str,
 ) -> Commit:
-    """The commit on its branch: `branch_base`, or with `-2`, `-3`… where that name is somebody else's.
+    """The commit on its branch: the request's `head_branch`, or with `-2`, `-3`… where that name is somebody else's.
 
     `contents`: the new bytes of every path that is not deleted. Raises TreeMismatch; Refused where GitHub does not take the branch.
     """
     made = None
-    for name in _names(branch_base):
+    for name in _names(request.head_branch):
         head = await github.branch(name)
         if head is None:
             if made is None:
@@ -63,18 +60,22 @@ async def publish_tree(
             head = await _point(github, name, made)
         if head.tree == expected_tree and head.parents == (base_sha,) and _is_of(request, head):
             return Commit(branch=name, sha=head.sha, tree=head.tree)
-    raise Refused(f"There are {_NAMES} branches named {branch_base} already: delete those that are not needed.")
+    raise Refused(f"There are {_NAMES} branches named {request.head_branch} already: delete those that are not needed.")
 
 
 def message(request: Request, summary: str) -> str:
     """Without an author, so that GitHub signs it; the asker is a co-author, and the task's key tells it from other commits."""
-    actor = request.actor
     title, rest = headline(request, summary, 72)
     body = "\n".join(quiet(line) for line in rest.splitlines())[:2000].strip()
-    trailers = (
-        f"{_task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
-    )
-    return "\n\n".join(filter(None, [title, body, f"Asked for in {request.url}", trailers]))
+    asked = f"Asked for in {request.url}" if request.url else ""
+    return "\n\n".join(filter(None, [title, body, asked, _trailers(request)]))
+
+
+def _trailers(request: Request) -> str:
+    actor = request.actor
+    if actor is None:
+        return _task_line(request)
+    return f"{_task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
 
 
 def headline(request: Request, summary: str, limit: int) -> tuple[str, str]:
@@ -82,8 +83,8 @@ def headline(request: Request, summary: str, limit: int) -> tuple[str, str]:
     first, _, rest = summary.strip().partition("\n")
     is_title = 0 < len(first.strip()) <= _TITLE and not first.rstrip().endswith(".") and rest[:1] in ("", "\n")
     if not is_title:
-        first, rest = request.title, summary
-    title = " ".join(quiet(first).strip("* ").split()) or f"Work on issue {request.thread}"
+        first, rest = request.title or request.instruction.partition("\n")[0], summary
+    title = " ".join(quiet(first).strip("* ").split()) or "Work that was asked for"
     return title if len(title) <= limit else title[: limit - 1].rstrip() + "…", rest.strip()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.core.errors import UserError
 from app.core.events import Check, LeftOutPath
-from app.core.task import Request
+from app.core.task import Request, ThreadRequest
 from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import Pull
@@ -44,7 +44,7 @@ def title_and_body(
             "### What\n" + _claim(rest, room),
             "### How it was checked\n" + _checked(checks, tree, room),
             _look_at(left_out, touches_tests, room),
-            f"Fixes #{request.thread}",
+            f"Fixes #{request.thread}" if request.thread else "",
         ]
         return "\n\n".join(filter(None, parts))
 
@@ -52,12 +52,11 @@ def title_and_body(
 
 
 def _why(request: Request, room: int) -> str:
-    asked = f"@{request.actor.login} [asked for it]({request.url})"
-    if request.comment_id is None:
-        return f"{asked} by a label."
-    return f"{asked}:\n\n" + "\n".join(
-        f"> {line}".rstrip() for line in prose(request.instruction, room // 6).split("\n")
-    )
+    quoted = "\n".join(f"> {line}".rstrip() for line in prose(request.instruction, room // 6).split("\n"))
+    if isinstance(request, ThreadRequest):
+        asked = f"@{request.actor.login} [asked for it]({request.url})"
+        return f"{asked} by a label." if request.comment_id is None else f"{asked}:\n\n{quoted}"
+    return f"Asked for directly:\n\n{quoted}"
 
 
 def _claim(summary: str, room: int) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from app.core.errors import Transient, UserError
 from app.core.events import Done, Entry
-from app.core.task import Outcome, Request
+from app.core.task import Outcome, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import Conflict, NotFound, Refused
@@ -52,14 +52,14 @@ class Comments:
         self._limit_usd = limit_usd
         self._written: defaultdict[str, _Written] = defaultdict(_Written)
 
-    async def post(self, request: Request, place: int) -> int:
+    async def post(self, request: ThreadRequest, place: int) -> int:
         """The task's status comment, found again or made: its id. Ours is known by the hidden marker and by its author."""
         body = self._render(request, [], place)
         written = self._written[request.key]
         written.body = written.still = body  # so that no edit is spent on the same words
         return await self._find_or_make(request, body)
 
-    async def _find_or_make(self, request: Request, body: str) -> int:
+    async def _find_or_make(self, request: ThreadRequest, body: str) -> int:
         github = self._github(request)
         author = (await self._app.identity(github)).bot_id
         found = await github.find_comment(request.thread, comment.marker(request.key), author, since=request.asked_at)
@@ -68,7 +68,7 @@ class Comments:
         await self._engine.db(tables.set_comment(request.key, found.id))
         return found.id
 
-    async def settle(self, request: Request, outcome: Outcome) -> None:
+    async def settle(self, request: ThreadRequest, outcome: Outcome) -> None:
         """Write the last state, react, close the task. Raises Transient; a comment that somebody deleted is made once more."""
         written = self._written[request.key]
         async with written.lock:
@@ -83,7 +83,7 @@ class Comments:
         self._engine.forget(request.key)
         await self._app.tokens.revoke(request.key)
 
-    async def _write_last(self, request: Request, body: str) -> None:
+    async def _write_last(self, request: ThreadRequest, body: str) -> None:
         github = self._github(request)
         comment_id = await self._engine.db(tables.comment_of(request.key))
         try:
@@ -91,7 +91,7 @@ class Comments:
         except NotFound:
             await github.edit_comment(await self._find_or_make(request, body), body)
 
-    async def _react(self, request: Request, reaction: Literal["rocket", "confused"]) -> None:
+    async def _react(self, request: ThreadRequest, reaction: Literal["rocket", "confused"]) -> None:
         if request.comment_id is None:
             await self._github(request).react_to_issue(request.thread, reaction)
         else:
@@ -117,7 +117,7 @@ class Comments:
         places: defaultdict[str, int] = defaultdict(int)
         for request, comment_id in await self._engine.db(tables.open_tasks()):
             thread = tables.thread_of(request)
-            if comment_id is not None:
+            if isinstance(request, ThreadRequest) and comment_id is not None:
                 try:
                     await self._refresh(request, comment_id, places[thread])
                 except Exception:  # one comment's trouble is not the others'
@@ -125,7 +125,7 @@ class Comments:
                     self._written[request.key].at = time.monotonic()
             places[thread] += 1
 
-    async def _refresh(self, request: Request, comment_id: int, place: int) -> None:
+    async def _refresh(self, request: ThreadRequest, comment_id: int, place: int) -> None:
         written = self._written[request.key]
         since = time.monotonic() - written.at
         if written.lock.locked() or since < BETWEEN_EDITS:
@@ -140,7 +140,7 @@ class Comments:
         if not await self._engine.db(tables.is_over(request.key)):  # its own step has given up
             await self.settle(request, done.outcome)
 
-    async def _edit(self, request: Request, comment_id: int, place: int, written: _Written, since: float) -> None:
+    async def _edit(self, request: ThreadRequest, comment_id: int, place: int, written: _Written, since: float) -> None:
         """Unless there is nothing new to say, or no room for it: newer words will come."""
         last = written.entries[-1].at if written.entries else 0.0
         still = self._render(request, written.entries, place, last)
@@ -156,11 +156,11 @@ class Comments:
             log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
             written.at = time.monotonic()
 
-    async def _read(self, request: Request, written: _Written) -> None:
+    async def _read(self, request: ThreadRequest, written: _Written) -> None:
         found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)
         written.entries.extend(found)
 
-    def _render(self, request: Request, entries: list[Entry], place: int, now: float | None = None) -> str:
+    def _render(self, request: ThreadRequest, entries: list[Entry], place: int, now: float | None = None) -> str:
         return comment.status(
             request,
             entries,
@@ -170,5 +170,5 @@ class Comments:
             limits_usd=self._limit_usd,
         )
 
-    def _github(self, request: Request) -> GitHub:
+    def _github(self, request: ThreadRequest) -> GitHub:
         return self._app.repository(request.key, request.installation, request.repository, COMMENT)

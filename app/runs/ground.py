@@ -1,13 +1,13 @@
 """What a run stands on, once its repository is in its sandbox."""
 
-from app.core.task import Request, Words
+from app.core.task import AnyRequest, Words
 
 
 class Ground(Words):
     """From recorded steps alone."""
 
     run: str
-    request: Request
+    request: AnyRequest
     branch: str
     """The default branch."""
     sandbox: str

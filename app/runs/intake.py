@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.core.redact import Redactor
-from app.core.task import Control, Request
+from app.core.task import Control, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import NotFound, Refused
@@ -34,13 +34,13 @@ class Intake:
         self._app = app
         self._comments = comments
 
-    async def record(self, asked: Request | Control) -> None:
+    async def record(self, asked: ThreadRequest | Control) -> None:
         """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
-        kind = "intake" if isinstance(asked, Request) else "control"
+        kind = "intake" if isinstance(asked, ThreadRequest) else "control"
         await self._engine.begin(kind, f"{asked.key}.{kind}", self._redact.value(asked.model_dump()))
 
     async def request(self, workflow: Workflow, spec: Json) -> Json:
-        request = Request.model_validate(spec)
+        request = ThreadRequest.model_validate(spec)
         try:
             allowed = checked(await workflow.step("check", partial(attempt, self._check, request)))
             if not allowed["allowed"]:
@@ -53,16 +53,16 @@ class Intake:
             log.error("a request was not taken, or not answered: %s", e, extra={"task": request.key})
         return {}
 
-    async def _check(self, asked: Request | Control) -> Json:
+    async def _check(self, asked: ThreadRequest | Control) -> Json:
         permission = await self._github(asked, CHECK).permission(asked.actor.login)
         same = permission.user_id == asked.actor.id
         return {"allowed": same and may_start(permission.level), "level": permission.level if same else "none"}
 
-    async def _take(self, request: Request) -> Json:
+    async def _take(self, request: ThreadRequest) -> Json:
         await self._engine.db(tables.add_task(request))
         return {}
 
-    async def _acknowledge(self, request: Request) -> Json:
+    async def _acknowledge(self, request: ThreadRequest) -> Json:
         """The status comment, and the reaction."""
         ahead = [other.key for other, _ in await self._engine.db(tables.open_tasks(tables.thread_of(request)))]
         place = ahead.index(request.key) if request.key in ahead else 0
@@ -70,7 +70,7 @@ class Intake:
         await self._react(request, "eyes")
         return {"comment": comment_id}
 
-    async def _refuse(self, request: Request, level: str) -> Json:
+    async def _refuse(self, request: ThreadRequest, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
         if level == "triage":
             await self._line(request, replies.refusal(request.actor.login, level))
@@ -116,7 +116,7 @@ class Intake:
             case "pull_request":
                 return replies.pull_request_text()
 
-    async def _line(self, asked: Request | Control, text: str) -> None:
+    async def _line(self, asked: ThreadRequest | Control, text: str) -> None:
         """One comment of one line, looked up before it is made."""
         github = self._github(asked, COMMENT)
         mark = comment.marker(asked.key)
@@ -124,7 +124,7 @@ class Intake:
         if await github.find_comment(asked.thread, mark, author) is None:
             await github.create_comment(asked.thread, f"{mark}\n{text}")
 
-    async def _react(self, asked: Request | Control, reaction: Any) -> None:
+    async def _react(self, asked: ThreadRequest | Control, reaction: Any) -> None:
         github = self._github(asked, COMMENT)
         try:
             if asked.comment_id is None:
@@ -134,5 +134,5 @@ class Intake:
         except (NotFound, Refused) as e:
             log.info("no reaction: %s", e, extra={"task": asked.key})
 
-    def _github(self, asked: Request | Control, permissions: Any) -> GitHub:
+    def _github(self, asked: ThreadRequest | Control, permissions: Any) -> GitHub:
         return self._app.repository(asked.key, asked.installation, asked.repository, permissions)

@@ -11,7 +11,7 @@ from typing import Any
 from app.agent.context import checks_failed
 from app.agent.loop import Conversation, Ended, Step, work
 from app.core.events import Check, LeftOutPath
-from app.core.task import Outcome, Request
+from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.checking import Checking
 from app.runs.engine import Workflow
 from app.runs.ground import Ground
@@ -40,7 +40,7 @@ class Pipeline:
         self._publishing = publishing
 
     async def __call__(self, workflow: Workflow, spec: Json) -> Json:
-        request = Request.model_validate(spec)
+        request = REQUEST.validate_python(spec)
 
         async def tried(name: str, body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
             return await workflow.step(name, partial(attempt, body, *args))
@@ -52,17 +52,17 @@ class Pipeline:
             end = await self._line(step, workflow.id, request)
         except Failed as e:
             end = End("failed", str(e))
-        await tried("end", self._publishing.end, workflow.id, end.outcome, end.why, end.pr_url)
+        await tried("end", self._publishing.end, workflow.id, request, end.outcome, end.why, end.pr_url)
         await tried("report", self._publishing.report, request, end.outcome)
         return {"outcome": end.outcome}
 
-    async def _line(self, step: Step, run: str, request: Request) -> End:
+    async def _line(self, step: Step, run: str, request: ThreadRequest | CodeRequest) -> End:
         stages = self._stages
         begun = await step("begin", stages.begin, run, request)
         if begun["stopped"]:
             return End("stopped", begun["stopped"])
         made = await step("sandbox", stages.sandbox, run)
-        cloned = await step("clone", stages.clone, run, request, made["sandbox"], begun["branch"])
+        cloned = await step("clone", stages.clone, run, request, made["sandbox"], begun["start"])
         ground = Ground(run=run, request=request, branch=begun["branch"], sandbox=made["sandbox"], base=cloned["base"])
         prepared = await step("prepare", stages.prepare, ground)
         talk = Conversation(messages=[])

@@ -11,25 +11,21 @@ from app.agent import context
 from app.agent.budget import Limits
 from app.agent.claude import Claude
 from app.agent.loop import Agent
-from app.core.errors import UserError
 from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request
-from app.github.app import App
-from app.github.tokens import CHECK, CLONE, COMMENT
 from app.publish.changes import judge, touches_tests
 from app.runs import checks
 from app.runs.checking import Checking
 from app.runs.checks import Checks
 from app.runs.engine import Engine
 from app.runs.ground import Ground
+from app.runs.place import PlaceOf
 from app.runs.stop import Stop
 from app.sandbox import repo
 from app.sandbox.base import Sandbox, Sandboxes
-from app.trigger.policy import may_start
 
 Json = dict[str, Any]
-CLONE_SECONDS = 300.0
 FILES = 200_000
 """Tracked paths that are looked at."""
 DIFF_SHOWN = 20_000
@@ -42,52 +38,35 @@ class Stages:
         self,
         *,
         engine: Engine,
-        app: App,
+        place_of: PlaceOf,
         sandboxes: Sandboxes,
         claude: Claude,
         limits: Limits,
         redactor: Redactor,
         checking: Checking,
-        server_url: str,
     ) -> None:
         self._checking = checking
         self._engine = engine
-        self._app = app
+        self._place_of = place_of
         self._sandboxes = sandboxes
         self._claude = claude
         self._limits = limits
         self._redact = redactor
-        self._server_url = server_url
 
     async def begin(self, run: str, request: Request) -> Json:
         """Is it still wanted and allowed? Time has passed since the request was taken."""
         if by := await Stop(self._engine, request.key).by():
             return {"stopped": f"Stopped by @{by} before it began.", "events": []}
-        github = self._app.repository(run, request.installation, request.repository, CHECK)
-        permission = await github.permission(request.actor.login)
-        if permission.user_id != request.actor.id or not may_start(permission.level):
-            raise UserError(f"@{request.actor.login} no longer has write access here, which Backspace needs to start.")
-        facts = await github.repository()
-        if facts.archived:
-            raise UserError("This repository is archived: unarchive it and ask again.")
-        issues = self._app.repository(run, request.installation, request.repository, COMMENT)
-        if (await issues.issue(request.thread)).state == "closed":
-            raise UserError("The issue was closed in the meantime: open it and ask again.")
-        return {"stopped": None, "branch": facts.default_branch, "events": [StageBegan(stage="prepare").model_dump()]}
+        begun = await self._place_of(request).begin(run, request)
+        return {"stopped": None, **begun.model_dump(), "events": [StageBegan(stage="prepare").model_dump()]}
 
     async def sandbox(self, run: str) -> Json:
         return {"sandbox": (await self._sandboxes.create(run)).id, "events": []}
 
-    async def clone(self, run: str, request: Request, sandbox_id: str, branch: str) -> Json:
-        """The token is for reading this one repository, in this one command, and is revoked before anything else runs."""
+    async def clone(self, run: str, request: Request, sandbox_id: str, start: str) -> Json:
         sandbox = await self._sandboxes.connect(sandbox_id)
-        token = await self._app.tokens.get(run, request.installation, request.repository.id, CLONE)
-        url = f"{self._server_url}/{request.repository.full_name}.git"
-        try:
-            base = await repo.clone(sandbox, url=url, token=token, branch=branch, seconds=CLONE_SECONDS)
-        finally:
-            await self._app.tokens.revoke_token(token)
-        return {"base": base, "events": [Status(message=f"Cloned `{branch}` at {base[:7]}.").model_dump()]}
+        base = await self._place_of(request).clone(run, request, sandbox, start)
+        return {"base": base, "events": [Status(message=f"Cloned `{start}` at {base[:7]}.").model_dump()]}
 
     async def prepare(self, ground: Ground) -> Json:
         """Set-up, and the first message: all that the model is told, from the default branch at one commit."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from app.core.task import Outcome, Request
+from app.core.task import REQUEST, CodeRequest, Outcome, Request, ThreadRequest
 
 metadata = sa.MetaData()
 
@@ -39,8 +39,13 @@ T = TypeVar("T")
 
 
 def thread_of(request: Request) -> str:
-    """The thread as a queue's key: runs of one thread go one after the other. By repository id, so a rename changes nothing."""
-    return f"{request.repository.id}#{request.thread}"
+    """What a queue goes by: runs of one thread go one after the other. By repository id, so a rename changes nothing.
+
+    Work that was asked for directly waits only for other work on the branch that it names.
+    """
+    if request.thread:
+        return f"{request.repository.id}#{request.thread}"
+    return f"{request.repository.id}@{request.branch or request.key}"
 
 
 def create(connection: sa.Connection) -> None:
@@ -91,14 +96,16 @@ def is_over(key: str) -> Callable[[sa.Connection], bool]:
     return lambda c: c.execute(query).first() is not None
 
 
-def open_tasks(thread: str | None = None) -> Callable[[sa.Connection], list[tuple[Request, int | None]]]:
+def open_tasks(
+    thread: str | None = None,
+) -> Callable[[sa.Connection], list[tuple[ThreadRequest | CodeRequest, int | None]]]:
     """Tasks without an outcome, oldest first, each with the id of its status comment: of one thread, or of all."""
 
-    def read(connection: sa.Connection) -> list[tuple[Request, int | None]]:
+    def read(connection: sa.Connection) -> list[tuple[ThreadRequest | CodeRequest, int | None]]:
         query = sa.select(tasks.c.request, tasks.c.comment_id).where(tasks.c.outcome.is_(None)).order_by(tasks.c.seq)
         if thread is not None:
             query = query.where(tasks.c.thread == thread)
-        return [(Request.model_validate(row.request), row.comment_id) for row in connection.execute(query)]
+        return [(REQUEST.validate_python(row.request), row.comment_id) for row in connection.execute(query)]
 
     return read
 

@@ -1,10 +1,10 @@
-"""What a delivery asks for, decided from its payload alone: a Request, a Control, or nothing."""
+"""What a delivery asks for, decided from its payload alone: a ThreadRequest, a Control, or nothing."""
 
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from app.core.task import Actor, Control, Repository, Request
+from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.trigger.command import Command, parse
 from app.trigger.payload import Issue, IssueComment, IssueLabeled
 
@@ -16,7 +16,7 @@ class BadPayload(ValueError):
     """GitHub would not send this; the message names the fields, never their values."""
 
 
-def decide(event: str, payload: dict[str, Any], delivery: str, *, label: str) -> Request | Control | None:
+def decide(event: str, payload: dict[str, Any], delivery: str, *, label: str) -> ThreadRequest | Control | None:
     """Only a new comment of a person, or our label set by one, asks for anything; None for everything else.
 
     Whether that person may ask is not known here: see `may_start`. Raises BadPayload.
@@ -34,7 +34,7 @@ def may_start(level: str) -> bool:
     return level in ("write", "maintain", "admin")
 
 
-def _commented(said: IssueComment, delivery: str) -> Request | Control | None:
+def _commented(said: IssueComment, delivery: str) -> ThreadRequest | Control | None:
     comment, issue = said.comment, said.issue
     if said.sender.type != "User" or comment.user is None or said.sender.id != comment.user.id:
         return None
@@ -45,7 +45,7 @@ def _commented(said: IssueComment, delivery: str) -> Request | Control | None:
     word = _control_word(command, issue)
     if word:
         return Control(**common, word=word, said=command.text if word == "later" else "")
-    return Request(
+    return ThreadRequest(
         **common,
         instruction=command.text,
         title=issue.title,
@@ -55,7 +55,7 @@ def _commented(said: IssueComment, delivery: str) -> Request | Control | None:
     )
 
 
-def _labeled(said: IssueLabeled, delivery: str, label: str) -> Request | Control | None:
+def _labeled(said: IssueLabeled, delivery: str, label: str) -> ThreadRequest | Control | None:
     issue = said.issue
     if said.sender.type != "User" or said.label.name.casefold() != label.casefold() or issue.pull_request is not None:
         return None
@@ -64,7 +64,7 @@ def _labeled(said: IssueLabeled, delivery: str, label: str) -> Request | Control
     common = _who_and_where(said, delivery) | {"key": key, "comment_id": None}
     if _over(issue):
         return Control(**common, word="closed")
-    return Request(
+    return ThreadRequest(
         **common,
         instruction=LABEL_INSTRUCTION,
         title=issue.title,
@@ -92,7 +92,7 @@ def _over(issue: Issue) -> bool:
 
 
 def _who_and_where(said: IssueComment | IssueLabeled, delivery: str) -> dict[str, Any]:
-    """What a Request and a Control have in common."""
+    """What a ThreadRequest and a Control have in common."""
     return {
         "delivery": delivery,
         "installation": said.installation.id,

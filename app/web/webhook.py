@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from app.core.task import Control, Request
+from app.core.task import Control, ThreadRequest
 from app.trigger.policy import BadPayload, decide
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ TASK = web.RequestKey("task", str)
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,80}")
 
-Record = Callable[[Request | Control], Awaitable[None]]
+Record = Callable[[ThreadRequest | Control], Awaitable[None]]
 """Returns when it is on disk, also where it was there before. Anything it raises is a 503."""
 
 

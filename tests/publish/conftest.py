@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.task import Actor, Repository, Request
+from app.core.task import Actor, Repository, ThreadRequest
 from app.sandbox.repo import Change
 from tests.github.world import World, simulator, world
 
@@ -48,11 +48,11 @@ def work(world: World, tmp_path: Path) -> Work:
 
 
 @pytest.fixture
-def request_(world: World) -> Request:
+def request_(world: World) -> ThreadRequest:
     return asked(repository=world.repository, installation=world.installation)
 
 
-def asked(**changed: Any) -> Request:
+def asked(**changed: Any) -> ThreadRequest:
     fields = {
         "key": "c-1-2",
         "delivery": "d",
@@ -67,4 +67,4 @@ def asked(**changed: Any) -> Request:
         "url": "https://github.com/o/r/issues/12#issuecomment-2",
         "asked_at": "2026-11-22T12:00:00Z",
     }
-    return Request(**{**fields, **changed})
+    return ThreadRequest(**{**fields, **changed})

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from app.core import events as e
-from app.core.task import Actor, Repository, Request
+from app.core.task import Actor, Repository, ThreadRequest
 from app.publish.comment import MAX, done_reaction, marker, status
 from app.publish.replies import refusal
 from tests.publish.markdown import alive, folds_are_whole
 from tests.publish.test_text import nasty
 
-TASK = Request(
+TASK = ThreadRequest(
     key="c-1234-900",
     delivery="d-1",
     installation=7,
@@ -32,7 +32,7 @@ PULL = "https://github.com/acme/api/pull/124"
 TREE = "9f3c2e1" + "0" * 33
 
 
-def show(*events: e.Event, now: float = 240.0, place: int = 0, task: Request = TASK) -> str:
+def show(*events: e.Event, now: float = 240.0, place: int = 0, task: ThreadRequest = TASK) -> str:
     """The comment after `now` seconds; the events were recorded one each ten seconds."""
     start = 1_800_000_000.0
     entries = [e.Entry(id=f"t.1.{n}.0", at=start + 10 * n, event=event) for n, event in enumerate(events)]

@@ -22,7 +22,7 @@ BRANCH = "backspace/12-validate-post-bodies"
 async def publish(world: World, work: Work, request: Request, **changed: Any) -> Commit:
     changes, contents, tree = work.changes()
     given_ = {"expected_tree": tree, "changes": changes, "contents": contents, "base_sha": work.base} | changed
-    return await publish_tree(world.github(PUBLISH), branch_base=BRANCH, request=request, summary="Done.", **given_)
+    return await publish_tree(world.github(PUBLISH), request=request, summary="Done.", **given_)
 
 
 def edit(work: Work) -> None:
@@ -165,7 +165,7 @@ Asked for in https://github.com/o/r/issues/12#issuecomment-2
 Backspace-Task: c-1-2
 Co-authored-by: alice <583231+alice@users.noreply.github.com>\
 """)
-    assert message(asked(title="\u202e #@ "), "").splitlines()[0] == "Work on issue 12"
+    assert message(asked(title="\u202e #@ "), "").splitlines()[0] == "Work that was asked for"
     assert len(message(asked(title="x" * 500), "").splitlines()[0]) == 72
 
 

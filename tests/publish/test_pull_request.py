@@ -161,7 +161,7 @@ def test_it_is_never_longer_than_github_takes(said: str, asked_for: str, output:
         ("Validate\nPOST  bodies", "Validate POST bodies"),
         ("Fixes #7 for @bob", "Fixes 7 for bob"),
         ("x" * 300, "x" * 255 + "…"),
-        ("", "Work on issue 12"),
+        ("", "Validate all POST bodies, and say what is wrong."),
     ],
 )
 def test_the_title_is_a_line_that_does_nothing(title: str, shown: str) -> None:

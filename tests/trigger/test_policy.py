@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.task import Actor, Control, Repository, Request
+from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.trigger.policy import BadPayload, decide, may_start
 from tests.trigger.payloads import ALICE, BOT, comment, issue, labeled
 
 
-def ask(event: str, payload: dict[str, Any]) -> Request | Control | None:
+def ask(event: str, payload: dict[str, Any]) -> ThreadRequest | Control | None:
     return decide(event, payload, "d-1", label="backspace")
 
 
@@ -22,7 +22,7 @@ def word(event: str, payload: dict[str, Any]) -> str | None:
 
 
 def test_a_comment_becomes_a_request_made_of_the_payloads_own_snapshot() -> None:
-    assert ask("issue_comment", comment("/backspace Validate all\nPOST bodies")) == Request(
+    assert ask("issue_comment", comment("/backspace Validate all\nPOST bodies")) == ThreadRequest(
         key="c-1234-900",
         delivery="d-1",
         installation=7,
@@ -40,15 +40,15 @@ def test_a_comment_becomes_a_request_made_of_the_payloads_own_snapshot() -> None
 
 def test_the_label_asks_with_a_fixed_sentence_in_the_name_of_who_set_it() -> None:
     asked = ask("issues", labeled("Backspace", issue=issue(body=None)))
-    assert isinstance(asked, Request)
+    assert isinstance(asked, ThreadRequest)
     assert (asked.instruction, asked.actor.login, asked.body) == ("Resolve this issue.", "alice", "")
     assert (asked.key, asked.comment_id) == ("l-1234-12-20261120t100000z", None)
 
 
 def test_the_same_comment_in_another_delivery_is_the_same_task() -> None:
     first, second = (decide("issue_comment", comment(), d, label="backspace") for d in ("d-1", "d-2"))
-    assert isinstance(first, Request)
-    assert isinstance(second, Request)
+    assert isinstance(first, ThreadRequest)
+    assert isinstance(second, ThreadRequest)
     assert first.key == second.key
 
 
@@ -142,7 +142,7 @@ def test_any_json_in_any_field_is_decided_or_refused_and_never_crashes(field: st
         asked = ask("issue_comment", comment(**{field: value}))
     except BadPayload:
         return
-    assert asked is None or isinstance(asked, Request | Control)
+    assert asked is None or isinstance(asked, ThreadRequest | Control)
 
 
 @pytest.mark.parametrize("level", ["write", "maintain", "admin"])

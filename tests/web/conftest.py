@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from app.core.task import Control, Request
+from app.core.task import Control, ThreadRequest
 from app.web.health import Health
 from app.web.server import make_app, make_runner
 from app.web.webhook import Webhook
@@ -29,11 +29,11 @@ class Edge:
 
     port: int = 0
     ready: bool = True
-    recorded: list[Request | Control] = field(default_factory=list)
+    recorded: list[ThreadRequest | Control] = field(default_factory=list)
     broken: Exception | None = None
     delay: float = 0
 
-    async def record(self, asked: Request | Control) -> None:
+    async def record(self, asked: ThreadRequest | Control) -> None:
         await asyncio.sleep(self.delay)
         if self.broken:
             raise self.broken

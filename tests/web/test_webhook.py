@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from app.core.task import Control, Request
+from app.core.task import Control, ThreadRequest
 from app.web.webhook import Webhook
 from tests.trigger.payloads import comment, issue, labeled
 from tests.web.conftest import OLD, SECRET, Edge, sign
@@ -20,14 +20,14 @@ from tests.web.conftest import OLD, SECRET, Edge, sign
 async def test_a_command_is_202_with_its_task_once_recorded(edge: Edge) -> None:
     assert await edge.deliver() == (202, {"task": "c-1234-900"})
     [asked] = edge.recorded
-    assert isinstance(asked, Request)
+    assert isinstance(asked, ThreadRequest)
     assert (asked.instruction, asked.delivery) == ("Validate all POST bodies", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
 
 
 async def test_a_control_word_and_the_label_are_recorded_too(edge: Edge) -> None:
     assert (await edge.deliver(comment("/backspace stop")))[0] == 202
     assert (await edge.deliver(labeled(), event="issues"))[0] == 202
-    assert [type(asked) for asked in edge.recorded] == [Control, Request]
+    assert [type(asked) for asked in edge.recorded] == [Control, ThreadRequest]
 
 
 async def test_the_answer_waits_for_the_record(edge: Edge) -> None:

@@ -1,0 +1,98 @@
+"""A repository on GitHub by way of the App: tokens of one repository and one stage, and a status comment where a thread asked."""
+
+from collections.abc import Mapping
+
+from app.core.errors import UserError
+from app.core.task import Outcome, Request, ThreadRequest
+from app.github.app import App
+from app.github.client import GitHub
+from app.github.tokens import CHECK, CLONE, COMMENT, PUBLISH
+from app.publish.commit import Commit, publish_tree
+from app.publish.pull_request import open_pull
+from app.runs import tables
+from app.runs.comments import Comments
+from app.runs.engine import Engine
+from app.runs.ground import Ground
+from app.runs.place import Begun, Offer, Opened, Work
+from app.sandbox import repo
+from app.sandbox.base import Sandbox
+from app.trigger.policy import may_start
+
+CLONE_SECONDS = 300.0
+
+
+class ByApp:
+    def __init__(self, *, engine: Engine, app: App, comments: Comments, server_url: str) -> None:
+        self._engine = engine
+        self._app = app
+        self._comments = comments
+        self._server_url = server_url
+
+    async def begin(self, run: str, request: Request) -> Begun:
+        """Time has passed since the request was taken."""
+        await self._allowed(run, request, "no longer has write access here, which Backspace needs to start.")
+        facts = await self._github(run, request, CHECK).repository()
+        if facts.archived:
+            raise UserError("This repository is archived: unarchive it and ask again.")
+        if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":
+            raise UserError("The issue was closed in the meantime: open it and ask again.")
+        return Begun(branch=facts.default_branch, start=facts.default_branch)
+
+    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str) -> str:
+        """The token is for reading this one repository, in this one command, and is revoked before anything else runs."""
+        token = await self._app.tokens.get(run, _installation(request), request.repository.id, CLONE)
+        url = f"{self._server_url}/{request.repository.full_name}.git"
+        try:
+            return await repo.clone(sandbox, url=url, token=token, branch=start, seconds=CLONE_SECONDS)
+        finally:
+            await self._app.tokens.revoke_token(token)
+
+    async def commit(self, ground: Ground, work: Work) -> Commit:
+        """Permission is asked again, for time has passed."""
+        await self._allowed(
+            ground.run, ground.request, "lost write access here while this ran, so nothing was published."
+        )
+        return await publish_tree(
+            self._github(ground.run, ground.request, PUBLISH),
+            base_sha=ground.base,
+            expected_tree=work.tree,
+            changes=work.changes,
+            contents=work.contents,
+            request=ground.request,
+            summary=work.summary,
+        )
+
+    async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
+        github = self._github(ground.run, ground.request, PUBLISH)
+        pull = await open_pull(
+            github, title=offer.title, body=offer.body, head=head, base=ground.branch, draft=offer.draft
+        )
+        return Opened(url=pull.url, number=pull.number, draft=pull.draft)
+
+    async def close(self, run: str) -> None:
+        await self._app.tokens.revoke(run)
+
+    async def report(self, request: Request, outcome: Outcome) -> None:
+        """The comment's last state. Where this fails for long, the comments' loop goes on trying."""
+        if isinstance(request, ThreadRequest):
+            await self._comments.settle(request, outcome)
+        else:
+            await self._engine.db(tables.set_outcome(request.key, outcome))
+            self._engine.forget(request.key)
+
+    async def _allowed(self, run: str, request: Request, why_not: str) -> None:
+        """Whoever asked in a thread may still write; a caller's key is allowed as long as it is set."""
+        actor = request.actor
+        if actor is None:
+            return
+        permission = await self._github(run, request, CHECK).permission(actor.login)
+        if permission.user_id != actor.id or not may_start(permission.level):
+            raise UserError(f"@{actor.login} {why_not}")
+
+    def _github(self, run: str, request: Request, permissions: Mapping[str, str]) -> GitHub:
+        return self._app.repository(run, _installation(request), request.repository, permissions)
+
+
+def _installation(request: Request) -> int:
+    assert request.installation is not None
+    return request.installation

@@ -1,0 +1,78 @@
+"""Where a task's repository is, and where its work goes: GitHub by the App, GitHub by a token, or a folder of this machine.
+
+A run asks its place and never which one it is. Every effect is looked up before it is made, for a step runs at least once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.core.task import Outcome, Request, Words
+from app.publish.commit import Commit
+from app.runs.ground import Ground
+from app.sandbox.base import Sandbox
+from app.sandbox.repo import Change
+
+
+class Begun(Words):
+    """What is known before anything is made."""
+
+    branch: str
+    """The branch that the pull request is to be merged into."""
+    start: str
+    """The branch that is cloned: the same, or the head branch of earlier work that goes on."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What passed the gate and was checked."""
+
+    tree: str
+    changes: Sequence[Change]
+    contents: Mapping[str, bytes]
+    summary: str
+
+
+class Offer(Words):
+    """What a pull request is to say."""
+
+    title: str
+    body: str
+    draft: bool
+
+
+class Opened(Words):
+    url: str
+    number: int
+    draft: bool
+
+
+class Place(Protocol):
+    """All of it may raise UserError, Transient, and what `app.github.errors` names."""
+
+    async def begin(self, run: str, request: Request) -> Begun:
+        """Whether the work is (still) wanted and allowed, and where it starts from."""
+        ...
+
+    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str) -> str:
+        """Bring the tip of `start` into the sandbox; its SHA. No credential is left there."""
+        ...
+
+    async def commit(self, ground: Ground, work: Work) -> Commit:
+        """Exactly `work.tree`, as one commit on a head branch of the task's own."""
+        ...
+
+    async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
+        """The pull request of the head branch: found or opened."""
+        ...
+
+    async def close(self, run: str) -> None:
+        """End the credentials of the run. Never raises."""
+        ...
+
+    async def report(self, request: Request, outcome: Outcome) -> None:
+        """Tell the asker, and close the task."""
+        ...
+
+
+PlaceOf = Callable[[Request], Place]
