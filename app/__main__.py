@@ -1,4 +1,4 @@
-"""The command line: `backspace serve`, `backspace demo`, `backspace doctor`; `python -m app` is the same."""
+"""The command line: `backspace serve`, `demo`, `doctor`, `template build`; `python -m app` is the same."""
 
 import asyncio
 import signal
@@ -14,6 +14,8 @@ from app.core.errors import UserError
 cli = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="A comment becomes a pull request."
 )
+template = typer.Typer(no_args_is_help=True, help="The template that sandboxes in E2B are made from.")
+cli.add_typer(template, name="template")
 out = Console(highlight=False)
 say = Console(stderr=True, highlight=False)
 
@@ -60,6 +62,22 @@ def demo(
         raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, keep=keep, work=work).run()))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+@template.command()
+def build(
+    name: Annotated[
+        str, typer.Option(help="Its name in E2B; a template that has it already is replaced.")
+    ] = "backspace",
+) -> None:
+    """Make the template in E2B, with what most repositories need; E2B_API_KEY is the only setting that must be there."""
+    from app.settings import E2BAlone, load
+    from app.template import make
+
+    settings = load(kind=E2BAlone)
+    asyncio.run(make(settings, name, lambda line: out.print(line, markup=False, soft_wrap=True)))
+    out.print("Made. Put this into the settings:")
+    out.print(f"BACKSPACE_E2B_TEMPLATE={name}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

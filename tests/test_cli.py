@@ -17,10 +17,10 @@ from tests.e2e.lab import bash, until
 BREAK = {"name": "write", "input": {"path": "larder/units.py", "content": "broken = True\n"}}
 
 
-def test_help_names_the_three_commands(tmp_path: Path) -> None:
+def test_help_names_the_commands(tmp_path: Path) -> None:
     done = backspace("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("serve", "demo", "doctor"):
+    for command in ("serve", "demo", "doctor", "template"):
         assert f" {command} " in done.stdout
 
 
