@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -52,6 +52,10 @@ def demo(
     prompt: Annotated[
         str | None, typer.Option(help="What to ask; the real model works, with ANTHROPIC_API_KEY.")
     ] = None,
+    sandbox: Annotated[
+        Literal["e2b", "local", "unsafe-local"] | None,
+        typer.Option(help="Where commands run; e2b takes the E2B_* settings, of an E2B on this machine."),
+    ] = None,
     keep: Annotated[bool, typer.Option(help="Leave the servers up afterwards, to look around.")] = False,
     work: Annotated[Path | None, typer.Option(help="Folder for everything it makes; else a temporary one.")] = None,
 ) -> None:
@@ -59,7 +63,7 @@ def demo(
     from app.demo import Demo
 
     try:
-        raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, keep=keep, work=work).run()))
+        raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, sandbox=sandbox, keep=keep, work=work).run()))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
 

@@ -15,26 +15,29 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from app.core.errors import UserError
-from app.core.events import EVENT, Check, Done, Event
-from app.sandbox.base import SandboxGone
+from app.core.errors import Transient, UserError
+from app.core.events import Check, Done, Event
+from app.demo_world import Json, World
+from app.sandbox.base import Sandboxes, SandboxGone
+from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.screen import Screen, addresses
 from app.simulator import projects
 from app.simulator.projects import Project
 from app.simulator.projects.download import prepare
 
-Json = dict[str, Any]
 OWNER, ASKER = "pantry", "alice"
 START_SECONDS = 60.0
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
 """Of our environment, what the two processes get: the settings of a real server nearby must not leak in."""
+OF_E2B = ("E2B_API_KEY", "E2B_API_URL", "E2B_SANDBOX_URL", "BACKSPACE_E2B_TEMPLATE")
+"""What the server gets besides where its sandboxes are to be in E2B."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ class Verdict:
 
 
 class Demo:
-    def __init__(self, *, project: str | None, prompt: str | None, keep: bool, work: Path | None) -> None:
+    def __init__(
+        self, *, project: str | None, prompt: str | None, sandbox: str | None, keep: bool, work: Path | None
+    ) -> None:
+        self._sandbox = sandbox or os.environ.get("BACKSPACE_SANDBOX") or "local"
         self._spec = project
         self._prompt = prompt
         self._keep = keep
@@ -70,6 +76,8 @@ class Demo:
         if task := asyncio.current_task():
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         project = self._project()
+        if self._sandbox == "e2b":
+            _refuse_far_e2b()
         with tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True) as temporary:
             work = _folder(self._work or Path(temporary))
             self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files")
@@ -89,14 +97,19 @@ class Demo:
     async def _with_simulator(
         self, session: aiohttp.ClientSession, simulator: str, project: Project, work: Path
     ) -> int:
-        world = _World(session, simulator)
+        world = World(session, simulator)
         port = _free_port()
         secret = secrets.token_hex(16)
+        # The App's id is what tells the sandboxes of this demo from another one's.
         made = await world.post(
-            "/_sim/apps", webhook_url=f"http://127.0.0.1:{port}/webhook", webhook_secret=secret, slug="backspace"
+            "/_sim/apps",
+            webhook_url=f"http://127.0.0.1:{port}/webhook",
+            webhook_secret=secret,
+            slug="backspace",
+            id=10**9 + secrets.randbelow(10**9),
         )
         env = self._settings(simulator, port, secret, made, work)
-        async with _ended_at_last(work / "sandboxes"), _process(work, "server", env, "-m", "app", "serve"):
+        async with _ended_at_last(_sandboxes(env)), _process(work, "server", env, "-m", "app", "serve"):
             verdict = await self._ask(world, project, work, made["app_id"], f"http://127.0.0.1:{port}")
             self._console.print(self._where(simulator, project, verdict))
             if self._keep:
@@ -115,6 +128,7 @@ class Demo:
             "GITHUB_PRIVATE_KEY": made["private_key"],
             "GITHUB_WEBHOOK_SECRET": secret,
             "BACKSPACE_DATABASE_URL": f"sqlite:///{work}/backspace.db",
+            "BACKSPACE_SANDBOX": self._sandbox,
             "BACKSPACE_DATA": str(work / "sandboxes"),
             "BACKSPACE_WHEELS": str(work / "wheels"),
             "PORT": str(port),
@@ -122,12 +136,10 @@ class Demo:
         if self._prompt:
             del env["ANTHROPIC_BASE_URL"]
             env["ANTHROPIC_API_KEY"] = os.environ["ANTHROPIC_API_KEY"]
-        for name in ("BACKSPACE_SANDBOX", "BACKSPACE_MODEL"):
-            if name in os.environ:
-                env[name] = os.environ[name]
-        return env
+        passed = ("BACKSPACE_MODEL", *(OF_E2B if self._sandbox == "e2b" else ()))
+        return env | {name: os.environ[name] for name in passed if name in os.environ}
 
-    async def _ask(self, world: "_World", project: Project, work: Path, app_id: int, server: str) -> Verdict:
+    async def _ask(self, world: World, project: Project, work: Path, app_id: int, server: str) -> Verdict:
         """Open the issue, comment, and watch until the end."""
         name = f"{OWNER}/{project.name}"
         repo = f"/_sim/repos/{name}"
@@ -160,50 +172,6 @@ class Demo:
         return addresses([("issue", f"{base}/issues/1"), *pulls, ("events", verdict.stream)])
 
 
-class _World:
-    """The simulator's control addresses, and the server's event stream."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
-        self._url = url
-
-    async def post(self, path: str, **body: Any) -> Json:
-        return await self._send("POST", path, body)
-
-    async def put(self, path: str, **body: Any) -> Json:
-        return await self._send("PUT", path, body)
-
-    async def _send(self, method: str, path: str, body: Json) -> Json:
-        async with self._session.request(method, self._url + path, json=body) as reply:
-            if reply.status >= 400:
-                raise UserError(f"The simulator answered {reply.status} to {path}: {await reply.text()}")
-            return await reply.json() if reply.content_type == "application/json" else {}
-
-    async def events(self, url: str) -> AsyncIterator[Event]:
-        """Each event until `Done`. The task is known to the server a moment after the comment was sent."""
-        for _ in range(50):
-            async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as reply:
-                if reply.status == 404:
-                    await asyncio.sleep(0.2)
-                    continue
-                async for line in reply.content:
-                    if line.startswith(b"data: "):
-                        yield EVENT.validate_json(line[6:])
-                return
-        raise UserError("The server did not take the comment; its log says why.")
-
-    async def settled(self, repo: str, issue: int) -> list[Json]:
-        """The pull requests, once the last reaction is on the comment."""
-        for _ in range(100):
-            async with self._session.get(self._url + repo) as reply:
-                state = await reply.json()
-            text = json.dumps(state)
-            if '"rocket"' in text or '"confused"' in text:
-                break
-            await asyncio.sleep(0.2)
-        return list(state["pulls"])
-
-
 @contextlib.asynccontextmanager
 async def _process(work: Path, name: str, env: dict[str, str], *arguments: str) -> AsyncIterator[str]:
     """A process of this interpreter, its log in `work`; gives the first line that it says when it is ready."""
@@ -226,15 +194,39 @@ async def _process(work: Path, name: str, env: dict[str, str], *arguments: str) 
 
 
 @contextlib.asynccontextmanager
-async def _ended_at_last(root: Path) -> AsyncIterator[None]:
+async def _ended_at_last(sandboxes: Sandboxes) -> AsyncIterator[None]:
     """Commands outlive their server, so that the next one goes on with them. Here none will come."""
     try:
         yield
     finally:
-        sandboxes = LocalSandboxes(root)
-        for sandbox_id in await sandboxes.runs():
-            with contextlib.suppress(SandboxGone):
-                await (await sandboxes.connect(sandbox_id)).kill()
+        with contextlib.suppress(Transient):
+            for sandbox_id in await sandboxes.runs():
+                with contextlib.suppress(SandboxGone):
+                    await (await sandboxes.connect(sandbox_id)).kill()
+
+
+def _sandboxes(env: dict[str, str]) -> Sandboxes:
+    """Where the server with these settings has its sandboxes."""
+    if env["BACKSPACE_SANDBOX"] != "e2b":
+        return LocalSandboxes(Path(env["BACKSPACE_DATA"]))
+    return E2BSandboxes(
+        env["E2B_API_KEY"],
+        git_host="127.0.0.1",
+        deployment=env["GITHUB_APP_ID"],
+        api_url=env["E2B_API_URL"],
+        sandbox_url=env.get("E2B_SANDBOX_URL"),
+    )
+
+
+def _refuse_far_e2b() -> None:
+    """Raises UserError where E2B's machines would not reach what the demo starts."""
+    if not os.environ.get("E2B_API_KEY"):
+        raise UserError("--sandbox e2b: E2B_API_KEY is missing.")
+    if urlsplit(os.environ.get("E2B_API_URL", "")).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise UserError(
+            "--sandbox e2b: the demo's GitHub is at 127.0.0.1, which E2B's machines do not reach; it works with an E2B on this machine "
+            "(E2B_API_URL). Or name --sandbox local."
+        )
 
 
 def _folder(path: Path) -> Path:

@@ -29,7 +29,7 @@ def repository_of(request: web.Request) -> Repository:
 
 async def make_app(request: web.Request) -> web.Response:
     world, data = request.app[WORLD], await body_of(request)
-    app_id = world.new_id()
+    app_id = int(data.get("id") or world.new_id())
     slug = text(data, "slug", default=f"backspace-{app_id}")
     private, public = await asyncio.to_thread(_key_pair)
     app = world.apps[app_id] = App(
