@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -36,6 +37,9 @@ from app.web import sse
 from app.web.health import Health
 from app.web.server import make_app, make_runner
 from app.web.webhook import Webhook
+
+if TYPE_CHECKING:
+    from app.runs.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +92,14 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=settings.backspace_label)
         engine.register("intake", intake.request)
         engine.register("control", intake.control)
-        engine.register("run", Pipeline(stages, checking, publishing))
+        pipeline = Pipeline(stages, checking, publishing)
+        traces = _traces_of(settings, engine, redactor)
+        engine.register("run", traces.of(pipeline) if traces else pipeline)
         await engine.start()
         sweeper = Sweeper(engine=engine, sandboxes=sandboxes)
         background = [asyncio.create_task(comments.follow()), asyncio.create_task(sweeper.sweep_for_ever())]
+        if traces:
+            background.append(asyncio.create_task(traces.follow()))
         ready = asyncio.Event()
         webhook = Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
         web_app = make_app(webhook, Health(ready.is_set))
@@ -128,6 +136,21 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
         isolation="none" if settings.sandbox == "unsafe-local" else "bubblewrap",
         network=settings.backspace_local_network,
         wheels=settings.backspace_wheels,
+    )
+
+
+def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Traces | None":
+    endpoint = settings.trace_endpoint()
+    if endpoint is None:
+        return None
+    from app.runs.traces import Traces  # its libraries would take a tenth of the time that a start takes
+
+    return Traces(
+        engine=engine,
+        redactor=redactor,
+        endpoint=endpoint,
+        headers=settings.trace_headers(),
+        content=settings.otel_instrumentation_genai_capture_message_content,
     )
 
 
