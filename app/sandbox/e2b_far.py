@@ -19,8 +19,6 @@ import zlib
 from typing import Any, Optional
 
 TAIL = 256 * 1024
-SPARE = 1 << 20
-"""Bytes kept back, to be freed where the disk is full: so that a command can start that makes room."""
 STREAMS = ("stdout", "stderr")
 Json = dict[str, Any]
 
@@ -56,10 +54,7 @@ def follow(ask: Json, folder: str, output: str) -> tuple[Json, list[bytes]]:
             if found is None and (begun or os.path.exists(f"{folder}/call.json")):
                 found = {"ended": "interrupted", "exit_code": None, "seconds": 0.0}
             elif found is None:
-                said = start(ask, folder, output)
-                if "No space left" in said and spent(ask["root"]):
-                    said = start(ask, folder, output)
-                if said:
+                if said := start(ask, folder, output):
                     return {"state": "failed", "said": said}, []
                 begun = True
         if found is not None:
@@ -96,28 +91,11 @@ def start(ask: Json, folder: str, output: str) -> str:
 
 def settle(root: str) -> None:
     """Before the first call: the records of another sandbox, which this one was made from, go."""
+    parent, own = os.path.split(root)
     if not os.path.isdir(f"{root}/calls"):
-        parent = os.path.dirname(root)
         for other in os.listdir(parent) if os.path.isdir(parent) else ():
-            if other != os.path.basename(root):
+            if other != own:
                 shutil.rmtree(f"{parent}/{other}", ignore_errors=True)
-        for needed in ("calls", "output"):
-            os.makedirs(f"{root}/{needed}", exist_ok=True)
-    spare = f"{root}/spare"
-    if not os.path.exists(spare):
-        try:
-            with open(spare, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, SPARE)
-        except OSError:
-            spent(root)
-
-
-def spent(root: str) -> bool:
-    """What was kept back is free now; False where nothing was."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{root}/spare")
-        return True
-    return False
 
 
 def frame(where: Json) -> bytes:
@@ -174,7 +152,8 @@ def main() -> None:
     folder, output = f"{ask['root']}/calls/{ask['name']}", f"{ask['root']}/output/{ask['name']}"
     try:
         settle(ask["root"])
-        os.makedirs(ask["repo"], exist_ok=True)
+        for needed in (f"{ask['root']}/calls", f"{ask['root']}/output", ask["repo"]):
+            os.makedirs(needed, exist_ok=True)
         reply, parts = stop(ask, folder) if ask["do"] == "stop" else follow(ask, folder, output)
     except OSError as error:  # the disk is full, above all
         reply, parts = {"state": "failed", "said": str(error)}, []

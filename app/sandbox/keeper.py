@@ -21,6 +21,8 @@ from typing import Any
 
 TAIL = 256 * 1024
 """Bytes of a stream's end that are kept where the stream is longer than its file may be."""
+ROOM = 2 * TAIL + 8192
+"""Bytes of disk that are kept back while the command runs, so that its end can be written down also where it filled the disk."""
 GIVE_UP = 10.0
 """Seconds after which a process that even SIGKILL does not end is left alone."""
 TICK = 0.1
@@ -129,6 +131,16 @@ def durably(path: str, data: bytes) -> None:
     os.close(folder)
 
 
+def keep_room() -> None:
+    with contextlib.suppress(OSError), open("room", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, ROOM)
+
+
+def free_room() -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("room")
+
+
 def limit() -> None:
     for kind, most in LIMITS:
         hard = resource.getrlimit(kind)[1]
@@ -180,9 +192,11 @@ def keep(request: dict[str, Any], stdin: bytes) -> dict[str, Any]:
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     began = time.monotonic()
+    keep_room()
     try:
         process = spawn(request, stdin)
     except (OSError, ValueError) as error:
+        free_room()
         return not_started(request, error)
     assert process.stdout
     assert process.stderr
@@ -191,6 +205,7 @@ def keep(request: dict[str, Any], stdin: bytes) -> dict[str, Any]:
     copies = [Copy(source, request[stream], request["cap"]) for stream, source in sources.items()]
     ended = watch(request, family, copies, wake)
     family.end()
+    free_room()
     status = family.status if ended == "exited" else None
     return {
         "ended": ended,

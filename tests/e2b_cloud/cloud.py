@@ -25,6 +25,8 @@ class Plan:
     """The longest a sandbox runs without a pause."""
     concurrent: int = 100
     """Sandboxes that run at a time."""
+    home_mb: int | None = None
+    """MiB of room in the home of those that are made from now on; all of this machine's without it."""
 
 
 @dataclass(eq=False)
@@ -92,7 +94,7 @@ class Cloud:
                 await machine.copy(template.disk, disk)
             else:
                 machine.furnish(disk)
-            booted = await Machine.boot(disk)
+            booted = await Machine.boot(disk, self.plan.home_mb)
         finally:
             self.starting -= 1
         sandbox = Sandbox(

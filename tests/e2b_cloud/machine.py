@@ -46,7 +46,7 @@ def furnish(disk: Path) -> None:
         (disk / "etc" / name).write_text(text)
 
 
-def command_line(disk: Path, *inherited: int) -> list[str]:
+def command_line(disk: Path, home_mb: int | None, *inherited: int) -> list[str]:
     args = [
         str(bubblewrap.program()), "--unshare-all", "--share-net", "--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns",
         "--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN", "--hostname", "e2b.local", "--new-session",
@@ -65,6 +65,7 @@ def command_line(disk: Path, *inherited: int) -> list[str]:
     start = [PYTHON, "-I", "-S", GUEST, *map(str, inherited)]
     return [
         *args,
+        *(("--size", str(home_mb << 20), "--tmpfs", HOME) if home_mb else ()),
         "--proc",
         "/proc",
         "--dev",
@@ -79,13 +80,13 @@ def command_line(disk: Path, *inherited: int) -> list[str]:
     ]
 
 
-def launch(disk: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+def launch(disk: Path, home_mb: int | None) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     """Bubblewrap, our end of the socket to the guest, and where it tells how processes end."""
     ours, theirs = socket.socketpair()
     read, write = os.pipe()
     given = (theirs.fileno(), write)
     with theirs:
-        outer = subprocess.Popen(command_line(disk, *given), pass_fds=given, env={"PATH": PATH}, cwd="/")
+        outer = subprocess.Popen(command_line(disk, home_mb, *given), pass_fds=given, env={"PATH": PATH}, cwd="/")
     os.close(write)
     return outer, ours, read
 
@@ -99,10 +100,10 @@ class Machine:
     told: asyncio.Task[None] | None = None
 
     @classmethod
-    async def boot(cls, disk: Path) -> "Machine":
-        """Raises RuntimeError where bubblewrap does not work here."""
+    async def boot(cls, disk: Path, home_mb: int | None = None) -> "Machine":
+        """With a home of this size that is not on the disk, where one is given. Raises RuntimeError where bubblewrap does not work here."""
         # Not started in a worker thread: that would take the sandbox with it when it ends.
-        outer, ours, read = launch(disk)
+        outer, ours, read = launch(disk, home_mb)
         machine = cls(outer, ours)
         if await asyncio.to_thread(ours.recv, 1) != b".":
             raise RuntimeError("a sandbox did not start; bubblewrap has said why on stderr")

@@ -8,8 +8,8 @@ from app.sandbox.base import Call, Result
 from app.sandbox.e2b_calls import E2BSandbox
 
 
-async def bash(sandbox: E2BSandbox, command: str, key: str = "", **more: Any) -> Result:
-    return await sandbox.run(Call(key or str(hash(command)).strip("-"), ("bash", "-c", command), 30, **more))
+async def bash(sandbox: E2BSandbox, command: str, key: str = "", seconds: float = 30, **more: Any) -> Result:
+    return await sandbox.run(Call(key or str(hash(command)).strip("-"), ("bash", "-c", command), seconds, **more))
 
 
 async def out(sandbox: E2BSandbox, command: str, key: str = "") -> str:
