@@ -1,11 +1,15 @@
 """The HTTP edge: routes, errors as JSON, limits, one log line a request."""
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from app.core.errors import Refusal, Transient, UserError
+from app.web import pages
+from app.web.code import Code
 from app.web.health import Health
 from app.web.webhook import DELIVERY, TASK, Webhook
 
@@ -15,15 +19,28 @@ access_log = logging.getLogger("app.web.access")
 SECONDS_TO_END = 2.0
 """For requests that are under way when the server is told to end. An event stream has no end of its own."""
 
+RETRY_SECONDS = 10.0
+"""What a client is told to wait where the trouble has no time of its own."""
+KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
+"""Headers of an error that go with it."""
+SAFE = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(webhook: Webhook, health: Health) -> web.Application:
+def make_app(webhook: Webhook, health: Health, code: Code | None = None) -> web.Application:
     """The routes. Serve it by `make_runner`, which sets the limits that an application cannot."""
     app = web.Application(middlewares=[_errors_as_json])
     app.router.add_post("/webhook", webhook.receive)
     app.router.add_get("/healthz", health.show)
-    app.on_response_prepare.append(_without_version)
+    app.add_routes(pages.routes())
+    if code:
+        app.add_routes(code.routes())
+    app.on_response_prepare.append(_headers)
     return app
 
 
@@ -58,12 +75,20 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except web.HTTPException as e:
-        allow = {"Allow": e.headers["Allow"]} if "Allow" in e.headers else None
-        return web.json_response({"error": e.text}, status=e.status, headers=allow)
+        kept = {name: e.headers[name] for name in KEPT if name in e.headers}
+        return web.json_response({"error": e.text}, status=e.status, headers=kept)
+    except UserError as e:
+        return web.json_response({"error": str(e)}, status=e.status if isinstance(e, Refusal) else 400)
+    except Transient as e:
+        log.warning("not taken: %s", e)
+        wait = str(math.ceil(e.retry_after or RETRY_SECONDS))
+        return web.json_response({"error": "not taken; send it again"}, status=503, headers={"Retry-After": wait})
     except Exception:
         log.exception("a bug in a request")
         return web.json_response({"error": "something went wrong; the server's log has the details"}, status=500)
 
 
-async def _without_version(request: web.Request, response: web.StreamResponse) -> None:
+async def _headers(request: web.Request, response: web.StreamResponse) -> None:
     del response.headers["Server"]
+    for name, value in SAFE.items():
+        response.headers.setdefault(name, value)

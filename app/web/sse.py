@@ -1,79 +1,170 @@
-"""GET /code/{task}: the recorded events of a task as Server-Sent Events, from its first or from behind `Last-Event-ID`, until `Done`.
+"""The recorded events of a task as Server-Sent Events, from its first or from behind `Last-Event-ID`, until `Done`.
 
-The reader pulls from the log at its own pace; nothing is queued for it.
+The reader pulls from the log at its own pace: nothing is queued for it, and of the log only the part that it reads now is in memory.
 """
 
 import asyncio
 import contextlib
 import json
+import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from app.core.events import Done, Entry
+from app.web.keys import Gate
+
+log = logging.getLogger(__name__)
 
 LOOK = 1.0
-"""Seconds between two looks at the log."""
+"""Seconds between two looks at a log in which nothing is new."""
 PING = 15.0
 """Seconds of silence after which a comment keeps the connection open."""
-_LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+PATIENCE = 180.0
+"""Seconds that a reader may take nothing before it is disconnected; it may resume."""
+PING_LINE = b": ping\n"
+"""Without a blank line: clients in the wild take one for an empty event."""
+HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+NO_HEADERS: Mapping[str, str] = {}
+NO_TASK = "There is no such task."
+
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Line ends of some clients, and what is no text: JSON leaves them as they are."""
+_ID = re.compile(r"([a-z0-9-]{1,200})\.([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 Read = Callable[[str, int], Awaitable[tuple[list[Entry], int] | None]]
-"""`read(task, after)`: the events behind the first `after` steps and the next `after`; None where there is no such task."""
+"""`read(task, after)`: events behind the first `after` steps, and the next `after`; None where there is no such task.
+It may give a part only: it is asked again at once for as long as `after` rises."""
+Wait = Callable[[str, float], Awaitable[object]]
+"""`wait(task, seconds)` returns when a step of the task was recorded, as far as this process knows, and at the latest after `seconds`."""
 
 
-def routes(read: Read, look: float = LOOK, ping: float = PING) -> list[web.RouteDef]:
-    """Only for a server that listens on loopback: there are no keys yet."""
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where an event stands in its task's log."""
 
-    async def follow(request: web.Request) -> web.StreamResponse:
-        if not _LOCAL.fullmatch(request.headers.get("Host", "")) or "Origin" in request.headers:
-            return web.json_response({"error": "Only programs on this machine may read this."}, status=403)
-        task = request.match_info["task"]
-        found = await read(task, 0)
-        if found is None:
-            return web.json_response({"error": "There is no such task."}, status=404)
-        entries, after = _behind(found[0], request.headers.get("Last-Event-ID", "")), found[1]
-        if found[0] and not entries and isinstance(found[0][-1].event, Done):
-            return web.Response(status=204)  # tells the reader not to come back
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):  # the reader has gone; the run does not care
-            async for part in _parts(read, task, entries, after, look, ping):
-                await response.write(part)
-        return response
-
-    return [web.get("/code/{task}", follow)]
+    run: int
+    step: int
+    k: int
 
 
-def _behind(entries: list[Entry], last_id: str) -> list[Entry]:
-    """What comes after the event with this id; all where there is none."""
-    ids = [entry.id for entry in entries]
-    return entries[ids.index(last_id) + 1 :] if last_id in ids else entries
+START = Place(0, 0, -1)
 
 
-async def _parts(
-    read: Read, task: str, entries: list[Entry], after: int, look: float, ping: float
-) -> AsyncIterator[bytes]:
-    """The bytes of these events and of those that follow, up to `Done`."""
-    found: tuple[list[Entry], int] | None = entries, after
-    silent = 0.0
-    while found is not None:
-        entries, after = found
-        for entry in entries:
-            yield encode(entry)
-            if isinstance(entry.event, Done):
-                return
-        silent = 0.0 if entries else silent + look
-        if silent >= ping:
-            yield b": ping\n"  # no blank line: clients in the wild take one for an empty event
-            silent = 0.0
-        await asyncio.sleep(look)
-        found = await read(task, after)
+def parse_id(event_id: str) -> tuple[str, Place] | None:
+    """The task and the place that an event's id names; None where it is no such id."""
+    found = _ID.fullmatch(event_id)
+    return (found[1], Place(int(found[2]), int(found[3]), int(found[4]))) if found else None
 
 
 def encode(entry: Entry) -> bytes:
-    """One event, one JSON object, one `data:` line."""
-    return f"id: {entry.id}\ndata: {json.dumps(entry.event.model_dump(), ensure_ascii=False)}\n\n".encode()
+    """One event, one JSON object, one `data:` line, whatever a client takes for the end of a line."""
+    data = json.dumps(entry.event.model_dump(), ensure_ascii=False)
+    return f"id: {entry.id}\ndata: {_UNSAFE.sub(_escaped, data)}\n\n".encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+async def _nap(task: str, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+class Streams:
+    def __init__(
+        self, read: Read, wait: Wait = _nap, *, look: float = LOOK, ping: float = PING, patience: float = PATIENCE
+    ) -> None:
+        self._read = read
+        self._wait = wait
+        self._look = look
+        self._ping = ping
+        self._patience = patience
+
+    async def follow(
+        self, request: web.Request, task: str, behind: Place = START, headers: Mapping[str, str] = NO_HEADERS
+    ) -> web.StreamResponse:
+        """The events behind `behind` and all that follow, up to `Done`; 204, which keeps a client from coming back, where none will follow.
+
+        Raises web.HTTPNotFound where there is no such task. A reader that goes away changes nothing for the task.
+        """
+        async with contextlib.aclosing(self._parts(task, behind)) as parts:
+            first = await anext(parts, None)
+            if first is None:
+                return web.Response(status=204)
+            response = web.StreamResponse(headers={**HEADERS, **headers})
+            try:
+                await self._send(request, response, first, parts)
+            except ConnectionError:
+                pass  # the reader has gone
+            except TimeoutError:
+                log.info("a reader took nothing for %.0f s", self._patience, extra={"task": task})
+                _cut(request)
+            except Exception:
+                log.exception("a stream broke off", extra={"task": task})
+                _cut(request)
+            return response
+
+    async def _parts(self, task: str, behind: Place) -> AsyncGenerator[bytes, None]:
+        """The bytes to send. b"" says that all was read for now."""
+        found = await self._read(task, 0)
+        if found is None:
+            raise web.HTTPNotFound(text=NO_TASK)
+        after, over, spoke = 0, False, time.monotonic()
+        while found is not None:
+            entries, reached = found
+            for entry in entries:
+                over = isinstance(entry.event, Done)
+                if _place(entry) > behind:
+                    yield encode(entry)
+                    spoke = time.monotonic()
+                    if over:
+                        return
+            if reached == after:
+                if over:
+                    return
+                silent = time.monotonic() - spoke >= self._ping
+                yield PING_LINE if silent else b""
+                spoke = time.monotonic() if silent else spoke
+                await self._wait(task, self._look)
+            after = reached
+            found = await self._read(task, after)
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, first: bytes, parts: AsyncGenerator[bytes, None]
+    ) -> None:
+        await response.prepare(request)
+        part: bytes | None = first
+        while part is not None and request.transport is not None:
+            if part:
+                async with asyncio.timeout(self._patience):
+                    await response.write(part)
+            part = await anext(parts, None)
+        async with asyncio.timeout(self._patience):
+            await response.write_eof()
+
+
+def _place(entry: Entry) -> Place:
+    named = parse_id(entry.id)
+    assert named, entry.id
+    return named[1]
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def routes(read: Read) -> list[web.RouteDef]:
+    """Only to follow, and only from this machine; `Code.routes` takes its place where tasks are asked for."""
+    gate, streams = Gate((), loopback_only=True), Streams(read)
+
+    async def follow(request: web.Request) -> web.StreamResponse:
+        gate.caller(request)
+        named, task = parse_id(request.headers.get("Last-Event-ID", "")), request.match_info["task"]
+        return await streams.follow(request, task, named[1] if named and named[0] == task else START)
+
+    return [web.get("/code/{task}", follow)]
