@@ -5,6 +5,14 @@ class UserError(Exception):
     """The asker or the operator can mend it; the message is shown as it is and says what to do, in one sentence."""
 
 
+class Refusal(UserError):
+    """A request names what can't be worked on. `status`: 403 no rights, 404 unknown, 409 archived or empty, 422 a name that is taken."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Transient(Exception):
     """It will pass: worth another try after `retry_after` seconds (None: the caller's own backoff)."""
 
