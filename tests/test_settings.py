@@ -199,3 +199,41 @@ def test_a_port_that_is_taken_or_a_database_that_can_not_be_made_is_said_in_one_
         ANY,
         "BACKSPACE_DATABASE_URL: no/such/folder.db can't be opened (No such file or directory).",
     ]
+
+
+def test_traces_go_where_opentelemetrys_own_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    assert load().trace_endpoint() is None
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://api.smith.langchain.com/otel/")
+    assert load().trace_endpoint() == "https://api.smith.langchain.com/otel/v1/traces"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces.example/in")
+    assert load().trace_endpoint() == "https://traces.example/in"
+    assert load().otel_instrumentation_genai_capture_message_content is False
+
+
+def test_a_key_for_the_receiver_of_traces_is_a_secret_and_a_projects_name_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(
+        "OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20Y2FuYXJ5OmNhbmFyeTE2Nw==, Langsmith-Project=backspace"
+    )
+    settings = load()
+    assert settings.trace_headers() == {
+        "authorization": "Basic Y2FuYXJ5OmNhbmFyeTE2Nw==",
+        "langsmith-project": "backspace",
+    }
+    assert "Y2FuYXJ5OmNhbmFyeTE2Nw==" in settings.secrets()
+    assert "backspace" not in settings.secrets()
+    assert "Y2Fu" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "headers", ["canary", "x-api-key=", "x-api-key=canary,canary", "a b=canary", "x=canary%0Ay", "x=ключ"]
+)
+def test_headers_that_can_not_be_sent(monkeypatch: pytest.MonkeyPatch, headers: str) -> None:
+    assert said(monkeypatch, {**GOOD, "OTEL_EXPORTER_OTLP_HEADERS": headers}) == [
+        "OTEL_EXPORTER_OTLP_HEADERS: must be name=value, several with commas between."
+    ]
