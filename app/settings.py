@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import unquote
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -12,8 +12,11 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core import api_keys
+from app.core.api_keys import ApiKey
 from app.core.errors import UserError
 
+T = TypeVar("T")
 SANDBOXES = Literal["e2b", "local", "unsafe-local"]
 KEY_LENGTH = 20
 """Characters. A shorter word in a header for traces is no key but the name of a project, which people may read."""
@@ -61,6 +64,12 @@ def _headers(value: SecretStr) -> SecretStr:
     return value
 
 
+def _api_keys(value: SecretStr | None) -> SecretStr | None:
+    if value:
+        api_keys.parse(value.get_secret_value())
+    return value
+
+
 Url = Annotated[str, AfterValidator(_plain_url)]
 
 
@@ -78,13 +87,17 @@ class Settings(BaseSettings):
     backspace_model: str = "claude-sonnet-5-5"
     """Model that does the work."""
 
-    github_app_id: int
-    """App ID, a number, from the App's settings page."""
+    github_token: SecretStr | None = None
+    """Token of a person or a machine account, for `POST /code` and `backspace run` where the App is not installed.
+    It pushes where it may, else it forks."""
+    github_app_id: int | None = Field(default=None, validate_default=True)
+    """App ID, a number, from the App's settings page. The App's settings are required, except with
+    GITHUB_TOKEN: then no comment is taken."""
     github_private_key: SecretStr | None = None
     """The App's private key, PEM text; line breaks may be written `\\n`. This or the path below."""
     github_private_key_path: Path | None = Field(default=None, validate_default=True)
     """File that holds the App's private key."""
-    github_webhook_secret: SecretStr = Field(min_length=16)
+    github_webhook_secret: SecretStr | None = Field(default=None, min_length=16, validate_default=True)
     """The App's webhook secret, at least 16 characters."""
     github_webhook_secret_old: SecretStr | None = Field(default=None, min_length=16)
     """The secret before it, while rotating: both are accepted."""
@@ -128,6 +141,11 @@ class Settings(BaseSettings):
     backspace_task_tokens: int = Field(default=4_000_000, ge=1000)
     """Tokens that one task may use, cached ones included."""
 
+    backspace_api_keys: Annotated[SecretStr | None, AfterValidator(_api_keys)] = None
+    """Keys for `POST /code`, with space between: `name:key`, or `name:key:owner/repo,owner/repo` for these repositories only. A key has at
+    least 16 characters. Not set: only programs on this machine may use it, and only where HOST is loopback."""
+    backspace_public_url: Url | None = None
+    """Address under which people reach this server, for links in comments."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -141,22 +159,35 @@ class Settings(BaseSettings):
     otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_headers)] | None = None
     """Headers for the receiver of traces: `name=value,name=value`."""
     otel_instrumentation_genai_capture_message_content: bool = False
-    """Traces carry what was said, the tool calls and their results, redacted. Off: names, times and numbers."""
+    """Traces carry what was said, the tool calls and their results, redacted. Off: names, times, numbers, and why a step failed."""
 
     @field_validator("github_private_key")
     @classmethod
     def _parses(cls, key: SecretStr | None) -> SecretStr | None:
         return key and _private_key(key.get_secret_value().replace("\\n", "\n").encode())
 
+    @field_validator("github_app_id", "github_webhook_secret")
+    @classmethod
+    def _app_is_whole(cls, value: T, info: ValidationInfo) -> T:
+        if value is None and _needs_app(info):
+            raise ValueError("is missing")
+        return value
+
     @field_validator("github_private_key_path")
     @classmethod
     def _one_is_there(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         """The key itself wins; where it is malformed, that was said already."""
-        if "github_private_key" in info.data and not info.data["github_private_key"]:
-            if path is None:
-                raise ValueError("this or GITHUB_PRIVATE_KEY is missing: the App's private key, from its settings page")
+        if "github_private_key" not in info.data or info.data["github_private_key"]:
+            return path
+        if path is not None:
             _private_key_file(path)
+        elif _needs_app(info):
+            raise ValueError("this or GITHUB_PRIVATE_KEY is missing: the App's private key, from its settings page")
         return path
+
+    @property
+    def has_app(self) -> bool:
+        return self.github_app_id is not None and bool(self.github_private_key or self.github_private_key_path)
 
     def private_key(self) -> str:
         """The App's private key as PEM text. Raises ValueError where its file has changed since the settings were read."""
@@ -170,11 +201,23 @@ class Settings(BaseSettings):
         """The secrets that a delivery may be signed with, the current one first."""
         return tuple(s.get_secret_value() for s in (self.github_webhook_secret, self.github_webhook_secret_old) if s)
 
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        """Who may use `POST /code`; none: programs on this machine."""
+        return api_keys.parse(self.backspace_api_keys.get_secret_value()) if self.backspace_api_keys else ()
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret value we know: none of them may ever be shown."""
-        e2b = (self.e2b_api_key.get_secret_value(),) if self.e2b_api_key else ()
+        given = (
+            self.anthropic_api_key,
+            self.github_token,
+            self.github_webhook_secret,
+            self.github_webhook_secret_old,
+            self.e2b_api_key,
+        )
+        key = [self.private_key()] if self.has_app else []
+        api = [key.key.get_secret_value() for key in self.api_keys()]
         traces = [word for value in self.trace_headers().values() for word in value.split() if len(word) >= KEY_LENGTH]
-        return (self.anthropic_api_key.get_secret_value(), self.private_key(), *self.webhook_secrets(), *e2b, *traces)
+        return (*(secret.get_secret_value() for secret in given if secret), *key, *api, *traces)
 
     def trace_endpoint(self) -> str | None:
         """Whole address that traces go to; None: nowhere."""
@@ -197,15 +240,23 @@ class Settings(BaseSettings):
         return self.host in ("127.0.0.1", "::1", "localhost")
 
 
-class E2BAlone(Settings):
+class RunAlone(Settings):
+    """For one run on the command line: neither the App nor a token is needed for a repository of this machine."""
+
+    github_app_id: int | None = None
+    github_private_key_path: Path | None = None
+    github_webhook_secret: SecretStr | None = None
+
+
+class E2BAlone(RunAlone):
     """For a command that has to do with E2B and nobody else: what a server needs besides may be missing."""
 
-    model_config = SettingsConfigDict(validate_default=False)
-
     anthropic_api_key: SecretStr = SecretStr("")
-    github_app_id: int = 0
-    github_private_key_path: Path | None = None
-    github_webhook_secret: SecretStr = SecretStr("")
+
+
+def _needs_app(info: ValidationInfo) -> bool:
+    """The App's settings go together, and without GITHUB_TOKEN nothing works without them."""
+    return info.data.get("github_token") is None or info.data.get("github_app_id") is not None
 
 
 def load(env_file: Path | None = Path(".env"), kind: type[Settings] = Settings) -> Settings:
