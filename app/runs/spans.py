@@ -80,7 +80,7 @@ def _events(step: Recorded) -> Sequence[Json]:
 
 
 class _Reading:
-    """Reads steps in their order: a turn says what the calls after it are, and these what the turn after them was told."""
+    """Reads steps in their order: a turn says what the calls after it are, and their results are what the next turn was told."""
 
     def __init__(self, task: str, content: bool) -> None:
         self._task = task
@@ -89,17 +89,19 @@ class _Reading:
         self._told: list[Json] = []
 
     def step(self, path: str, step: Recorded) -> list[Span]:
-        """Its spans. A turn or calls that ended early have nothing but their name and times."""
+        """Its spans. Of a turn or calls that ended early there is the step alone."""
         output = step.output
-        if step.name == "turn" and "trace" in output:
-            return [self._turn(path, step)]
-        if step.name == "tools" and "trace" in output:
-            return self._results(path, output)
-        if "first_message" in output:
+        found = [_plain(path, step)]
+        if step.name == "turn" and "content" in output:
+            found = [self._turn(path, step)] if "trace" in output else found
+            self._calls = [block for block in output["content"] if block["type"] == "tool_use"]
+            self._told = []
+        elif step.name == "tools" and "results" in output:
+            found = self._results(path, output) if "trace" in output else found
+            self._told = output["results"]
+        elif "first_message" in output:
             self._told = [{"type": "text", "text": output["first_message"]}]
-        ended = output.get("ended") or {}
-        error = output.get("failed") or (ended.get("why") if ended.get("how") == "failed" else None)
-        return [Span(path, step.name, step.began, step.ended, error=error)]
+        return found
 
     def _turn(self, path: str, step: Recorded) -> Span:
         output, trace = step.output, step.output["trace"]
@@ -121,13 +123,10 @@ class _Reading:
             said = {**_message("assistant", output["content"]), "finish_reason": output["stop_reason"]}
             attributes["gen_ai.input.messages"] = _json([_message("user", self._told)])
             attributes["gen_ai.output.messages"] = _json([said])
-        self._calls = [block for block in output["content"] if block["type"] == "tool_use"]
-        self._told = []
         return Span(path, f"chat {trace['model']}", step.began, step.ended, attributes)
 
     def _results(self, path: str, output: Json) -> list[Span]:
-        self._told = output["results"]
-        each = zip(self._calls, output["results"], output["trace"], strict=True)
+        each = zip(self._calls, output["results"], output["trace"], strict=False)
         return [self._call(f"{path}.{i}", *what) for i, what in enumerate(each)]
 
     def _call(self, path: str, call: Json, result: Json, times: Json) -> Span:
@@ -143,6 +142,12 @@ class _Reading:
             attributes["gen_ai.tool.call.result"] = short(result["content"])
         error = "" if result["is_error"] else None
         return Span(path, f"execute_tool {name}", times["began"], times["ended"], attributes, error)
+
+
+def _plain(path: str, step: Recorded) -> Span:
+    ended = step.output.get("ended") or {}
+    error = step.output.get("failed") or (ended.get("why") if ended.get("how") == "failed" else None)
+    return Span(path, step.name, step.began, step.ended, error=error)
 
 
 def _message(role: str, blocks: Sequence[Json]) -> Json:
