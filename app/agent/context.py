@@ -1,11 +1,14 @@
 """What the model is told: the request, the issue, the repository. Pure; the words stand in `prompts/`.
 
-Outsiders' text stands in blocks whose delimiter holds a nonce, so that no text can close its block.
+Outsiders' text stands in blocks whose delimiter holds a nonce, so that no text can close its block. Hidden text is taken out first: from
+Markdown all that the page does not show; from titles and instruction files, whose comments people see, hidden characters; in names these
+are shown.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
+from app.core.clean import characters, markdown, shown
 from app.core.events import Check, LeftOutPath
 from app.core.task import Request, Words
 
@@ -40,8 +43,8 @@ def system() -> str:
 
 def first_message(request: Request, facts: Facts, nonce: str) -> str:
     """The conversation's first user message. `nonce`: fresh random hex, unknown to whoever wrote the data."""
-    shown = facts.files[:FILES_SHOWN]
-    more = len(facts.files) - len(shown)
+    names = [shown(path).replace("\n", "\\n") for path in facts.files[:FILES_SHOWN]]
+    more = len(facts.files) - len(names)
     return _prompt("request").format(
         asked=_asked(request, nonce),
         instructions=_instructions(facts.instructions, nonce),
@@ -51,29 +54,35 @@ def first_message(request: Request, facts: Facts, nonce: str) -> str:
         checks=", ".join(f"`{command}`" for command in facts.tests)
         or "none are known; find out how this project is tested",
         nonce=nonce,
-        files="\n".join(shown) + (f"\n… and {more} more" if more else ""),
+        files="\n".join(names) + (f"\n… and {more} more" if more else ""),
     )
 
 
 def _asked(request: Request, nonce: str) -> str:
     if request.actor is None:
         return _prompt("asked_directly").format(
-            repository=request.repository.full_name, instruction=request.instruction
+            repository=request.repository.full_name, instruction=characters(request.instruction).text
         )
     return _prompt("asked_in_thread").format(
         actor=f"@{request.actor.login}",
         repository=request.repository.full_name,
         thread=request.thread,
-        instruction=request.instruction,
+        instruction=markdown(request.instruction).text,
         nonce=nonce,
-        title=request.title,
-        body=request.body or "(no text)",
+        title=characters(request.title).text,
+        body=markdown(request.body).text or "(no text)",
     )
+
+
+def hidden_in(request: Request) -> tuple[int, int]:
+    """How many comments and hidden characters there are in an issue and the comment on it, which nobody sees and the model is not told."""
+    parts = (markdown(request.instruction), characters(request.title), markdown(request.body))
+    return sum(part.comments for part in parts), sum(part.characters for part in parts)
 
 
 def _instructions(texts: Mapping[str, str], nonce: str) -> str:
     return "".join(
-        _prompt("instructions").format(path=path, nonce=nonce, text=text[:INSTRUCTIONS_SHOWN])
+        _prompt("instructions").format(path=path, nonce=nonce, text=characters(text).text[:INSTRUCTIONS_SHOWN])
         for path, text in texts.items()
     )
 
@@ -81,7 +90,7 @@ def _instructions(texts: Mapping[str, str], nonce: str) -> str:
 def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], *, base_fails: bool) -> str:
     """What goes back to the model when the checks did not pass."""
     parts = [f"$ {c.command}\n{c.output[-OUTPUT_SHOWN:]}\n[exit {c.exit_code}]" for c in checks if c.exit_code]
-    kept = "\n".join(f"- {p.path}: {p.reason}" for p in left_out)
+    kept = "\n".join(f"- {shown(p.path)}: {p.reason}" for p in left_out)
     return _prompt("checks_failed").format(
         base=" (they fail on the base too)" if base_fails else "",
         checks="\n\n".join(parts),

@@ -23,10 +23,11 @@ _KEPT = (
     f"|[0-9#*]\ufe0f(?=\u20e3)|[{_JOINING}][\u200c\u200d]|\U0001f3f4(?:{_FLAGS})\U000e007f"
 )
 _SEQUENCES = (
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor movements
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # titles, links, device strings
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor movements
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"  # titles, links, device strings
     r"|\x1b[ -/]*[0-~]"
 )
+"""Those of seven bits: U+0080 to U+009F come from text in a wrong encoding more often than from a terminal, so each goes alone."""
 _TAGS = "\U000e0000-\U000e007f"
 _IGNORABLE = (  # DerivedCoreProperties.txt of Unicode 16, and the interlinear annotations
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -36,7 +37,7 @@ _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _CHARACTER = re.compile(f"[{_IGNORABLE}{_CONTROLS}]")
 _HIDDEN = re.compile(f"(?P<kept>{_KEPT})|{_SEQUENCES}|{_CHARACTER.pattern}")
 _SHOWN = re.compile(f"(?P<kept>{_KEPT})|{_CHARACTER.pattern}")
-_IN_OUTPUT = re.compile(rf"(?P<kept>{_KEPT})|{_SEQUENCES}|[{_TAGS}]|(?!\r)[{_CONTROLS}]")
+_IN_OUTPUT = re.compile(rf"(?P<kept>{_KEPT})|{_SEQUENCES}|[{_TAGS}]|(?![\r\f])[{_CONTROLS}]")
 
 
 @dataclass(frozen=True)

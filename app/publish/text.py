@@ -7,6 +7,8 @@ and the rest is escaped.
 
 import re
 
+from app.core.clean import characters, shown
+
 _ALIVE = re.compile(r"://|www\.|@\w|#\d|\bgh-\d", re.IGNORECASE)
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _ENTITIES = {"`": "&#96;", "|": "&#124;", "<": "&lt;", ">": "&gt;", "&": "&amp;"}
@@ -16,19 +18,12 @@ _LIST = re.compile(r"\s{0,8}(?:([-*+])|(\d{1,3})[.)])\s+(.*)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*)")
 _FENCE = re.compile(r"\s{0,8}(?:```|~~~)")
 _URL = re.compile(r"[A-Za-z0-9:/?#@!$&'*+,;=._~%-]+")
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls
-    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
-    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]"  # letters and marks without a shape
-)
-_VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _OPENING, _CLOSING = "([{\"'", ")]}\"'.,;:!?"
 
 
 def plain(s: str, limit: int = 200) -> str:
     """One line of prose, at most `limit` characters of the text; its code spans stay code."""
-    s = _cut(" ".join(_without_hidden(s).split()), limit)
+    s = _cut(" ".join(characters(_lines(s)).text.split()), limit)
     pieces: list[str] = []
     end = 0
     for code in _CODE.finditer(s):
@@ -40,7 +35,7 @@ def plain(s: str, limit: int = 200) -> str:
 
 def inline_code(s: str, limit: int = 200) -> str:
     """A code span that holds the text on one line, hidden characters shown as `\\uXXXX`. "" for nothing."""
-    s = _cut(" ".join(_with_hidden_shown(s).split()), limit)
+    s = _cut(" ".join(shown(_lines(s)).split()), limit)
     if not s:
         return ""
     fence = "`" * (_longest_run(s) + 1)
@@ -50,7 +45,7 @@ def inline_code(s: str, limit: int = 200) -> str:
 
 def fenced(s: str, language: str = "", limit: int = 4000, tail: bool = False) -> str:
     """A code block with the head of the text (or its tail): at most `limit` characters of it, and three times that in all."""
-    s = _with_hidden_shown(s).strip("\n")
+    s = shown(_lines(s)).strip("\n")
     if len(s) > limit:
         s = "…\n" + s[-limit:] if tail else s[:limit] + "\n…"
     # Other bots read the raw text line by line, code or not; a word joiner is no white space to them.
@@ -61,7 +56,7 @@ def fenced(s: str, language: str = "", limit: int = 4000, tail: bool = False) ->
 
 def prose(s: str, limit: int = 4000) -> str:
     """Paragraphs, lists and code blocks; anything else in it is shown as written."""
-    lines = _cut(_without_hidden(s).strip(), limit).split("\n")
+    lines = _cut(characters(_lines(s)).text.strip(), limit).split("\n")
     out: list[str] = []
     while lines:
         line = lines.pop(0)
@@ -128,13 +123,4 @@ def _longest_run(s: str) -> int:
 
 
 def _lines(s: str) -> str:
-    s = s.encode("utf-8", "replace").decode()
-    return s.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-
-
-def _without_hidden(s: str) -> str:
-    return _VARIATIONS.sub("", _HIDDEN.sub("", _lines(s)))
-
-
-def _with_hidden_shown(s: str) -> str:
-    return _HIDDEN.sub(lambda m: f"\\u{ord(m[0]):04x}", _lines(s))
+    return s.replace("\u2028", "\n").replace("\u2029", "\n")

@@ -1,7 +1,6 @@
 """What a tool is: words for the model, a model of its input, and what it does in the sandbox."""
 
 import json
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.core.clean import output as without_hidden
 from app.core.events import Event, Status
 from app.sandbox.base import Call, Result, Sandbox, Stream
 from app.tools import hands
@@ -19,11 +19,6 @@ MAX_SHOWN = 8_000
 
 INTERRUPTED = "interrupted, effect unknown: look at what is there before you do it again"
 HANDS = Path(hands.__file__).read_text()
-# Colours, cursor movements, titles and links of terminals, then whatever else is no text.
-ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
-)
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 Input = TypeVar("Input", bound=BaseModel)
 
@@ -122,9 +117,8 @@ def wrong(error: ValidationError) -> str:
 
 def clean(output: bytes) -> str:
     """What a terminal would have shown as text."""
-    text = ESCAPES.sub("", output.decode(errors="replace"))
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return CONTROLS.sub("", "\n".join(lines))
+    text = without_hidden(output.decode(errors="replace"))
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def legible(text: str) -> str:
