@@ -19,6 +19,8 @@ import zlib
 from typing import Any, Optional
 
 TAIL = 256 * 1024
+SPARE = 1 << 20
+"""Bytes of disk kept back, and freed when it is too full to start a command: it may be the one that makes room."""
 STREAMS = ("stdout", "stderr")
 Json = dict[str, Any]
 
@@ -54,7 +56,10 @@ def follow(ask: Json, folder: str, output: str) -> tuple[Json, list[bytes]]:
             if found is None and (begun or os.path.exists(f"{folder}/call.json")):
                 found = {"ended": "interrupted", "exit_code": None, "seconds": 0.0}
             elif found is None:
-                if said := start(ask, folder, output):
+                said = start(ask, folder, output)
+                if "No space left" in said and spent(ask["root"]):
+                    said = start(ask, folder, output)
+                if said:
                     return {"state": "failed", "said": said}, []
                 begun = True
         if found is not None:
@@ -90,12 +95,27 @@ def start(ask: Json, folder: str, output: str) -> str:
 
 
 def settle(root: str) -> None:
-    """Before the first call: the records of another sandbox, which this one was made from, go."""
+    """The records of another sandbox, which this one was made from, go; some of the disk is kept back."""
     parent, own = os.path.split(root)
     if not os.path.isdir(f"{root}/calls"):
         for other in os.listdir(parent) if os.path.isdir(parent) else ():
             if other != own:
                 shutil.rmtree(f"{parent}/{other}", ignore_errors=True)
+        os.makedirs(f"{root}/calls", exist_ok=True)
+    if not os.path.exists(f"{root}/spare"):
+        try:
+            with open(f"{root}/spare", "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, SPARE)
+        except OSError:
+            spent(root)
+
+
+def spent(root: str) -> bool:
+    """What was kept back is free now; False where nothing was."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{root}/spare")
+        return True
+    return False
 
 
 def frame(where: Json) -> bytes:
@@ -152,7 +172,7 @@ def main() -> None:
     folder, output = f"{ask['root']}/calls/{ask['name']}", f"{ask['root']}/output/{ask['name']}"
     try:
         settle(ask["root"])
-        for needed in (f"{ask['root']}/calls", f"{ask['root']}/output", ask["repo"]):
+        for needed in (f"{ask['root']}/output", ask["repo"]):
             os.makedirs(needed, exist_ok=True)
         reply, parts = stop(ask, folder) if ask["do"] == "stop" else follow(ask, folder, output)
     except OSError as error:  # the disk is full, above all

@@ -62,6 +62,7 @@ async def test_python_and_git_are_there(shell: Shell) -> None:
 
 
 async def test_the_deadline_ends_everything(shell: Shell) -> None:
+    """RT-S07"""
     tree = "(while :; do echo x >> beat; sleep 0.02; done) & setsid sh -c 'while :; do echo x >> beat; sleep 0.02; done' & wait"
     result = await shell(tree, seconds=0.5)
     assert (result.ended, result.exit_code) == ("deadline", None)
@@ -69,7 +70,7 @@ async def test_the_deadline_ends_everything(shell: Shell) -> None:
 
 
 async def test_what_a_command_leaves_behind_ends_with_it(shell: Shell) -> None:
-    """A daemon that holds the output open neither hangs the call nor lives on."""
+    """RT-S07: a daemon that holds the output open neither hangs the call nor lives on."""
     daemon = "setsid sh -c 'while :; do echo x >> beat; echo beat; sleep 0.02; done' & sleep 0.1; echo mine"
     result = await shell(daemon, seconds=20)
     assert result.ended == "exited"
@@ -96,6 +97,7 @@ async def test_long_output_is_head_and_tail_and_the_whole_in_a_file(sandbox: San
 
 
 async def test_output_without_end_is_bounded(shell: Shell) -> None:
+    """RT-S07"""
     result = await shell("yes", seconds=1)
     assert result.ended == "deadline"
     assert result.stdout.size > 64 << 20

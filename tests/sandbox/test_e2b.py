@@ -39,6 +39,7 @@ async def sandbox(cloud: E2B, run: str) -> AsyncIterator[E2BSandbox]:
 
 
 async def test_it_is_made_to_outlive_us_and_reached_by_nobody_else(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
+    """RT-S08: no address of the sandbox is public."""
     (made,) = cloud.sandboxes(app="backspace", run=run)
     assert made["id"] == sandbox.id
     assert made["on_timeout"] == "pause"
@@ -52,6 +53,7 @@ async def test_it_is_made_to_outlive_us_and_reached_by_nobody_else(cloud: E2B, s
 
 @pytest.mark.parametrize("egress", ["registries", "none", "all"])
 async def test_the_git_server_is_in_reach_while_cloning_only(cloud: E2B, tmp_path: Path, egress: str, run: str) -> None:
+    """RT-S02: by what the control plane was asked, and from inside."""
     sandbox = await in_e2b(cloud, egress=egress).create(run)
     with serve(tmp_path, "token") as address:
         fetch = f"python3 -c 'import urllib.request as u; u.urlopen(\"{address}\", timeout=5)' 2>&1 | tail -1"
@@ -78,7 +80,7 @@ async def test_no_command_starts_before_the_network_is_closed(cloud: E2B, sandbo
 
 
 async def test_a_command_outlives_the_server_and_is_found_again(cloud: E2B) -> None:
-    """After kill -9 the next server gets the whole of it, once."""
+    """FL-K05: after kill -9 the next server gets the whole of it, once."""
     client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, cloud.url, cloud.key, LONG)
     await until(lambda: cloud.sandboxes(run="killed/1"))
     sandbox = await in_e2b(cloud).create("killed/1")
@@ -105,6 +107,7 @@ async def test_a_command_goes_on_where_the_connection_is_lost(cloud: E2B, sandbo
 
 
 async def test_a_connection_without_a_word_counts_as_lost(cloud: E2B, sandbox: E2BSandbox) -> None:
+    """FL-E03"""
     await bash(sandbox, "true")
     silent = cloud.fault("/Start$", hold=True)
     assert await out(sandbox, "echo x >> ran; wc -l < ran", "work/1/0") == "1\n"
@@ -112,6 +115,7 @@ async def test_a_connection_without_a_word_counts_as_lost(cloud: E2B, sandbox: E
 
 
 async def test_a_long_command_keeps_its_sandbox_awake(cloud: E2B, sandbox: E2BSandbox) -> None:
+    """FL-E04: it is given more time before the old one is over."""
     running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
     await until(lambda: cloud.requests("/timeout", sandbox.id))
     assert cloud.requests("/timeout", sandbox.id)[-1]["body"] == {"timeout": 900}
@@ -143,7 +147,7 @@ async def test_a_sandbox_that_vanishes_is_gone(cloud: E2B, sandbox: E2BSandbox, 
 
 
 async def test_a_command_whose_end_was_lost_is_not_run_again(cloud: E2B, sandbox: E2BSandbox) -> None:
-    """The machine went down and up again: no process is left, the files are."""
+    """FL-K05: the machine went down and up again: no process is left, the files are."""
     running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
     await until_begun(sandbox)
     for process in cloud.sandbox(sandbox.id)["processes"]:
@@ -162,6 +166,7 @@ async def test_the_plans_limit_is_something_to_wait_for(cloud: E2B, run: str) ->
 
 
 async def test_an_end_that_fails_is_tried_again(cloud: E2B, sandbox: E2BSandbox) -> None:
+    """FL-E05"""
     cloud.fault(f"^/sandboxes/{sandbox.id}$", method="DELETE", status=500, times=2)
     await sandbox.kill()
     assert cloud.sandboxes() == []

@@ -105,7 +105,7 @@ async def test_a_full_disk_is_a_result_and_room_can_be_made(cloud: E2B, run: str
     """FL-E06, RT-S07"""
     cloud.ask("PUT", "plan", {"home_mb": 8})
     sandbox = await in_e2b(cloud).create(run)
-    for n in range(3):
+    for n in range(5):
         filled = await bash(sandbox, f"head -c 20000000 /dev/zero > big{n}")
         assert (filled.ended, filled.exit_code) == ("exited", 1)
         assert b"No space left on device" in filled.stderr.head + filled.stderr.tail

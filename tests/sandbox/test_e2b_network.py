@@ -9,6 +9,7 @@ from app.sandbox.e2b_network import EVERYTHING, REGISTRIES, Egress, afterwards, 
 
 
 def test_while_cloning_only_the_git_server() -> None:
+    """RT-S02, RT-S08"""
     assert from_the_start(while_cloning("github.com")) == snapshot(
         {
             "allow_out": ["github.com"],
@@ -20,6 +21,7 @@ def test_while_cloning_only_the_git_server() -> None:
 
 
 def test_nothing_is_nothing_not_even_names() -> None:
+    """RT-S02"""
     assert afterwards("none") == snapshot({"allow_out": [], "deny_out": ["0.0.0.0/0"], "dns_servers": []})
 
 
@@ -28,6 +30,7 @@ def test_everything_only_where_it_was_asked_for() -> None:
 
 
 def test_registries_are_whole_host_names_and_github_is_none_of_them() -> None:
+    """RT-S05: a host is believed by its name, so no name that strangers share is in it."""
     policy = afterwards("registries")
     assert policy["deny_out"] == [EVERYTHING]
     for host in policy["allow_out"]:  # type: ignore[union-attr]
