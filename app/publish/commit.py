@@ -51,7 +51,7 @@ async def publish_tree(
     `contents`: the new bytes of every path that is not deleted. Raises TreeMismatch; Refused where GitHub does not take the branch.
     """
     made = None
-    for name in _names(request.head_branch):
+    for name in names(request.head_branch):
         head = await github.branch(name)
         if head is None:
             if made is None:
@@ -74,8 +74,8 @@ def message(request: Request, summary: str) -> str:
 def _trailers(request: Request) -> str:
     actor = request.actor
     if actor is None:
-        return _task_line(request)
-    return f"{_task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
+        return task_line(request)
+    return f"{task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
 
 
 def headline(request: Request, summary: str, limit: int) -> tuple[str, str]:
@@ -134,17 +134,17 @@ async def _point(github: GitHub, name: str, sha: str) -> CommitFacts:
     raise Transient("GitHub does not show the new branch yet.")
 
 
-def _names(base: str) -> Iterator[str]:
+def names(base: str) -> Iterator[str]:
     yield base
     yield from (f"{base}-{n}" for n in range(2, _NAMES + 1))
 
 
-def _task_line(request: Request) -> str:
+def task_line(request: Request) -> str:
     return f"Backspace-Task: {request.key}"
 
 
 def _is_of(request: Request, commit: CommitFacts) -> bool:
-    return _task_line(request) in commit.message.splitlines()
+    return task_line(request) in commit.message.splitlines()
 
 
 def _text(content: bytes) -> str | None:
