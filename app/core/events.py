@@ -93,13 +93,20 @@ class Error(Words):
     message: str
 
 
+Via = Literal["api", "existing", "fork", "gh", "link", "patch"]
+"""How the work got to people, the best way first. A pull request: opened by the API, found for that head branch, opened from a fork, opened
+by the program `gh`. None: `link`, the head branch is there and a person can open it; `patch`, the change is kept as a patch."""
+
+
 class Done(Words):
-    """The last event. `message` says in one sentence why, where the outcome alone does not."""
+    """The last event. `message` says in one sentence why, and what to do next, where the outcome alone does not."""
 
     type: Literal["Done"] = "Done"
     outcome: Outcome
     pr_url: str | None = None
     message: str = ""
+    via: Via | Literal[""] = ""
+    """"" where nothing was to be published, or nothing of it is left."""
 
 
 class StageBegan(Words):
@@ -146,15 +153,17 @@ class Changed(Words):
 
 
 class Published(Words):
-    """The commit is on its branch and the pull request is open."""
+    """The commit is on its branch, and the pull request open unless `number` is None."""
 
     type: Literal["Published"] = "Published"
     branch: str
     commit: str
     tree: str
-    number: int
+    number: int | None
     title: str
     draft: bool
+    compare_url: str = ""
+    """Page on which a person can open the pull request, where it could not be opened."""
 
 
 Event = Annotated[

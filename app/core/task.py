@@ -103,6 +103,19 @@ class CodeRequest(Request):
     """Absolute path of a repository on this machine; "" for one on GitHub."""
 
 
+class Asked(Words):
+    """A request to `/code`, understood: nothing in it is as the client wrote it but the prompt."""
+
+    repo: str
+    """`owner/name`."""
+    prompt: str
+    branch: str = ""
+    """The head branch asked for; "" leaves it to the server."""
+    caller: str
+    """Name of the API key; "local" where none is set."""
+    idempotency_key: str = ""
+
+
 AnyRequest = Annotated[ThreadRequest | CodeRequest, Field(discriminator="kind")]
 REQUEST: TypeAdapter[ThreadRequest | CodeRequest] = TypeAdapter(AnyRequest)
 

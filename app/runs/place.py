@@ -5,8 +5,9 @@ A run asks its place and never which one it is. Every effect is looked up before
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+from app.core.events import Via
 from app.core.task import Outcome, Request, Words
 from app.publish.commit import Commit
 from app.runs.ground import Ground
@@ -42,9 +43,17 @@ class Offer(Words):
 
 
 class Opened(Words):
-    url: str
-    number: int
-    draft: bool
+    """The pull request; `url` "" and `number` None where there is none."""
+
+    via: Via | Literal[""] = ""
+    """"" for a place that has no pull requests: there a branch is all that is wanted."""
+    url: str = ""
+    number: int | None = None
+    draft: bool = False
+    missing: str = ""
+    """Why there is no pull request although there should be one, and what to do next; "" else."""
+    compare_url: str = ""
+    """Page on which a person can open it then."""
 
 
 class Place(Protocol):

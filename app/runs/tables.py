@@ -35,6 +35,16 @@ inbox = sa.Table(
     sa.Column("key", sa.Text, nullable=False, unique=True),
 )
 
+artifacts = sa.Table(
+    "artifact",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+"""Bytes of a task that are too large for a step's output, the newest under each name: `patch`, `checkpoint`."""
+
 T = TypeVar("T")
 
 
@@ -118,4 +128,23 @@ def say(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connection],
 def who_stopped(task: str) -> Callable[[sa.Connection], str | None]:
     """Login of the first who said stop to this task."""
     query = sa.select(inbox.c.actor).where(inbox.c.task == task, inbox.c.word == "stop").order_by(inbox.c.seq).limit(1)
+    return lambda c: c.execute(query).scalar_one_or_none()
+
+
+def keep_artifact(task: str, name: str, content: bytes) -> Callable[[sa.Connection], None]:
+    """Keep these bytes under the name, in place of what was there."""
+
+    def write(connection: sa.Connection) -> None:
+        drop_artifact(task, name)(connection)
+        connection.execute(artifacts.insert().values(task=task, name=name, at=time.time(), content=content))
+
+    return write
+
+
+def drop_artifact(task: str, name: str) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(artifacts.delete().where(artifacts.c.task == task, artifacts.c.name == name)))
+
+
+def artifact(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
+    query = sa.select(artifacts.c.content).where(artifacts.c.task == task, artifacts.c.name == name)
     return lambda c: c.execute(query).scalar_one_or_none()
