@@ -9,10 +9,9 @@ import aiohttp
 
 from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
-from app.github.app import App
 from app.github.errors import NotFound
 from app.settings import Settings, load
-from app.wiring import sandboxes_of
+from app.wiring import app_of, sandboxes_of
 
 NEEDED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
 EVENTS = ("issue_comment", "issues")
@@ -72,7 +71,9 @@ async def _sandbox(settings: Settings) -> str:
 
 async def _github(settings: Settings) -> str:
     async with aiohttp.ClientSession() as session:
-        app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
+        app = app_of(settings, session)
+        if app is None:
+            return "No App is set: POST /code works under GITHUB_TOKEN, and no comment is taken."
         try:
             facts = await app.facts()
         except NotFound:

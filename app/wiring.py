@@ -4,7 +4,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,10 +28,11 @@ from app.runs.engine import Engine
 from app.runs.intake import Intake
 from app.runs.log import read
 from app.runs.pipeline import Pipeline
-from app.runs.place import Place
+from app.runs.place import Place, PlaceOf
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
+from app.sandbox.base import Sandboxes
 from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
@@ -49,10 +52,22 @@ UNSAFE = (
 )
 
 
-async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
-    """Run the server until SIGTERM or SIGINT. `listening` gets its address once it takes deliveries.
+@dataclass(frozen=True)
+class Work:
+    """Everything but the HTTP edge, and running."""
 
-    Raises UserError where it can't start. The end is a crash on purpose: every step is recorded, so there is nothing to wind up.
+    engine: Engine
+    redactor: Redactor
+    sandboxes: Sandboxes
+    intake: Intake | None
+    """None without the App: nothing comes from GitHub then."""
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[Work]:
+    """Take up what is unfinished, and be ready for more. Raises UserError where that can't be.
+
+    The end is that of the process, and a crash on purpose: every step is recorded, so there is nothing to wind up.
     """
     redactor = Redactor(settings.secrets())
     logs.set_up(settings.log_level, redactor)
@@ -60,6 +75,80 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         log.warning(UNSAFE)
     sandboxes = sandboxes_of(settings)
     await sandboxes.check()
+    engine = Engine(settings.backspace_database_url, max_runs=settings.backspace_max_runs)
+    async with aiohttp.ClientSession() as session:
+        app = app_of(settings, session)
+        comments = app and _comments_of(settings, engine, app)
+        place_of = _places(settings, engine, app, comments)
+        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of)
+        traces = _traces_of(settings, engine, redactor)
+        engine.register("run", traces.of(pipeline) if traces else pipeline)
+        intake = None
+        if app and comments:
+            label = settings.backspace_label
+            intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=label)
+            engine.register("intake", intake.request)
+            engine.register("control", intake.control)
+        await engine.start()
+        follow = [follower.follow() for follower in (comments, traces) if follower]
+        sweep = Sweeper(engine=engine, sandboxes=sandboxes).sweep_for_ever()
+        background = [asyncio.create_task(endless) for endless in (*follow, sweep)]
+        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake)
+        for task in background:
+            task.cancel()
+
+
+async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT. `listening` gets its address once it takes deliveries.
+
+    Raises UserError where it can't start.
+    """
+    async with working(settings) as work:
+        ready = asyncio.Event()
+        webhook = work.intake and Webhook(settings.webhook_secrets(), settings.backspace_label, work.intake.record)
+        web_app = make_app(webhook, Health(ready.is_set))
+        if settings.loopback_only:
+            web_app.add_routes(sse.routes(partial(read, work.engine)))
+        runner = make_runner(web_app)
+        address = await _listen(runner, settings.host, settings.port)
+        ready.set()
+        listening(address)
+        await _until_told_to_end()
+        ready.clear()
+        await runner.cleanup()
+    logging.shutdown()
+    os._exit(0)
+
+
+def app_of(settings: Settings, session: aiohttp.ClientSession) -> App | None:
+    if not settings.has_app:
+        return None
+    assert settings.github_app_id is not None
+    return App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
+
+
+def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
+    return Comments(
+        engine=engine, app=app, server_url=settings.github_server_url, limit_usd=settings.backspace_task_usd
+    )
+
+
+def _places(settings: Settings, engine: Engine, app: App | None, comments: Comments | None) -> PlaceOf:
+    by_app = (
+        app and comments and ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
+    )
+
+    def place_of(request: Request) -> Place:
+        if by_app and request.installation is not None:
+            return by_app
+        raise UserError("This task was asked for by way of the App, whose settings are missing now: set them again.")
+
+    return place_of
+
+
+def _pipeline(
+    settings: Settings, engine: Engine, sandboxes: Sandboxes, redactor: Redactor, place_of: PlaceOf
+) -> Pipeline:
     claude = Claude(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
     )
@@ -69,53 +158,17 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         turns=settings.backspace_task_turns,
         tokens=settings.backspace_task_tokens,
     )
-    engine = Engine(settings.backspace_database_url, max_runs=settings.backspace_max_runs)
-    async with aiohttp.ClientSession() as session:
-        app = App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
-        comments = Comments(engine=engine, app=app, server_url=settings.github_server_url, limit_usd=limits.usd)
-        by_app = ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
-
-        def place_of(_: Request) -> Place:
-            return by_app
-
-        checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
-        stages = Stages(
-            engine=engine,
-            place_of=place_of,
-            sandboxes=sandboxes,
-            claude=claude,
-            limits=limits,
-            redactor=redactor,
-            checking=checking,
-        )
-        publishing = Publishing(place_of=place_of, sandboxes=sandboxes, redactor=redactor)
-        intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=settings.backspace_label)
-        engine.register("intake", intake.request)
-        engine.register("control", intake.control)
-        pipeline = Pipeline(stages, checking, publishing)
-        traces = _traces_of(settings, engine, redactor)
-        engine.register("run", traces.of(pipeline) if traces else pipeline)
-        await engine.start()
-        sweeper = Sweeper(engine=engine, sandboxes=sandboxes)
-        background = [asyncio.create_task(comments.follow()), asyncio.create_task(sweeper.sweep_for_ever())]
-        if traces:
-            background.append(asyncio.create_task(traces.follow()))
-        ready = asyncio.Event()
-        webhook = Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
-        web_app = make_app(webhook, Health(ready.is_set))
-        if settings.loopback_only:
-            web_app.add_routes(sse.routes(partial(read, engine)))
-        runner = make_runner(web_app)
-        address = await _listen(runner, settings.host, settings.port)
-        ready.set()
-        listening(address)
-        await _until_told_to_end()
-        ready.clear()
-        await runner.cleanup()
-        for task in background:
-            task.cancel()
-    logging.shutdown()
-    os._exit(0)
+    checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
+    stages = Stages(
+        engine=engine,
+        place_of=place_of,
+        sandboxes=sandboxes,
+        claude=claude,
+        limits=limits,
+        redactor=redactor,
+        checking=checking,
+    )
+    return Pipeline(stages, checking, Publishing(place_of=place_of, sandboxes=sandboxes, redactor=redactor))
 
 
 def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
@@ -124,7 +177,7 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
         return E2BSandboxes(
             settings.e2b_api_key.get_secret_value(),
             git_host=urlsplit(settings.github_server_url).hostname or "",
-            deployment=str(settings.github_app_id),
+            deployment=str(settings.github_app_id or "no-app"),
             egress=settings.backspace_egress,
             template=settings.backspace_e2b_template,
             api_url=settings.e2b_api_url,

@@ -32,10 +32,11 @@ SAFE = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(webhook: Webhook, health: Health, code: Code | None = None) -> web.Application:
+def make_app(webhook: Webhook | None, health: Health, code: Code | None = None) -> web.Application:
     """The routes. Serve it by `make_runner`, which sets the limits that an application cannot."""
     app = web.Application(middlewares=[_errors_as_json])
-    app.router.add_post("/webhook", webhook.receive)
+    if webhook:
+        app.router.add_post("/webhook", webhook.receive)
     app.router.add_get("/healthz", health.show)
     app.add_routes(pages.routes())
     if code:
