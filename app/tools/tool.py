@@ -117,7 +117,7 @@ def wrong(error: ValidationError) -> str:
 
 def clean(output: bytes) -> str:
     """What a terminal would have shown as text."""
-    text = without_hidden(output.decode(errors="replace"))
+    text = without_hidden(output.decode(errors="replace")).replace("\f", "")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
