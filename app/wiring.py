@@ -78,7 +78,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
     engine = Engine(settings.backspace_database_url, max_runs=settings.backspace_max_runs)
     async with aiohttp.ClientSession() as session:
         app = app_of(settings, session)
-        comments = app and _comments_of(settings, engine, app)
+        comments = _comments_of(settings, engine, app) if app else None
         place_of = _places(settings, engine, app, comments)
         pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of)
         traces = _traces_of(settings, engine, redactor)
@@ -105,7 +105,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     """
     async with working(settings) as work:
         ready = asyncio.Event()
-        webhook = work.intake and Webhook(settings.webhook_secrets(), settings.backspace_label, work.intake.record)
+        webhook = _webhook_of(settings, work.intake) if work.intake else None
         web_app = make_app(webhook, Health(ready.is_set))
         if settings.loopback_only:
             web_app.add_routes(sse.routes(partial(read, work.engine)))
@@ -134,9 +134,9 @@ def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
 
 
 def _places(settings: Settings, engine: Engine, app: App | None, comments: Comments | None) -> PlaceOf:
-    by_app = (
-        app and comments and ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
-    )
+    by_app = None
+    if app and comments:
+        by_app = ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
 
     def place_of(request: Request) -> Place:
         if by_app and request.installation is not None:
@@ -190,6 +190,10 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
         network=settings.backspace_local_network,
         wheels=settings.backspace_wheels,
     )
+
+
+def _webhook_of(settings: Settings, intake: Intake) -> Webhook:
+    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
 
 
 def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Traces | None":
