@@ -148,7 +148,8 @@ class LocalSandboxes:
         name = folder_name(run_id)
         with contextlib.suppress(SandboxGone):
             return self._connect(name)
-        self._at(name)._remove()  # one that was being removed when the machine went down
+        if (self.root / name / "gone").exists():  # it was being removed when the machine went down
+            self._at(name)._remove()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.root.resolve() / f".{name}-{uuid.uuid4().hex[:8]}"
         furnish(draft, run_id)
