@@ -28,7 +28,17 @@ NEVER_PUBLISHED = (
 )  # fmt: skip
 """Untracked paths that count as ignored although the repository forgot to say so: what set-up and checks leave behind."""
 
-CLONE = 'unset GIT_DIR GIT_WORK_TREE; find . -mindepth 1 -delete; exec "$@"'
+# What lies in the work tree stays, for a sandbox may begin with what set-up made in an earlier one; its `.git` is nobody's any more.
+CLONE = """
+unset GIT_DIR GIT_WORK_TREE
+url=$1 branch=$2 what=$3
+rm -rf .git
+git init --quiet --template= --initial-branch="$branch"
+git remote add -t "$branch" origin "$url"
+git -c protocol.allow=never -c protocol.https.allow=always -c protocol.http.allow=always fetch --quiet --depth=50 --no-tags \\
+    --no-recurse-submodules origin "+$what:refs/remotes/origin/$branch"
+git update-ref "refs/heads/$branch" "refs/remotes/origin/$branch"
+"""
 SEAL = """
 base=$(git --git-dir=.git rev-parse --verify 'HEAD^{commit}')
 rm -rf "$GIT_DIR"; mkdir -p "${GIT_DIR%/*}"
@@ -38,7 +48,8 @@ cp -al .git/objects "$GIT_DIR/objects" 2>/dev/null || { rm -rf "$GIT_DIR/objects
 [ ! -f .git/shallow ] || cp .git/shallow "$GIT_DIR/shallow"
 mkdir -p "$GIT_DIR/info"; cat >"$GIT_DIR/info/exclude"
 git update-ref refs/backspace/base "$base"
-git read-tree -m -u "$base"
+git read-tree --reset -u "$base"
+git clean -ffdq
 cp -p "$GIT_DIR/index" .git/index
 export GIT_INDEX_FILE="$GIT_DIR/pristine"
 git read-tree "$base"
@@ -98,8 +109,11 @@ class Diff:
     files: int
 
 
-async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float) -> str:
-    """Bring the tip of `branch` into the sandbox; its SHA. The token is in the environment of that one command and nowhere else.
+async def clone(
+    sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float, sha: str | None = None
+) -> str:
+    """Bring the tip of `branch`, or `sha` as its tip, into the sandbox; its SHA. The token is in the environment of that one command and
+    nowhere else. Ignored files that were there stay.
 
     Raises UserError where the repository or branch is not there for us or takes too long, or the network fails for long.
     """
@@ -110,14 +124,10 @@ async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds:
         "GIT_CONFIG_KEY_0": f"http.{origin}/.extraheader",
         "GIT_CONFIG_VALUE_0": f"Authorization: basic {basic}",
     }
-    argv = (
-        "git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "protocol.http.allow=always", "clone", "--quiet",
-        "--no-checkout", "--template=", "--depth=50", "--single-branch", "--no-tags", "--no-recurse-submodules", f"--branch={branch}",
-        "--", url, ".",
-    )  # fmt: skip
+    what = sha or f"refs/heads/{branch}"
     for attempt in range(1, ATTEMPTS + 1):
         key = f"clone/{attempt}"
-        result = await git.script(sandbox, CLONE, *argv, key=key, seconds=seconds, env=env, network=True)
+        result = await git.script(sandbox, CLONE, url, branch, what, key=key, seconds=seconds, env=env, network=True)
         if result.exit_code == 0:
             exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
             return await git.printed(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
@@ -135,7 +145,7 @@ def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:
         return UserError(
             f"The repository could not be cloned within {seconds:.0f} s: it is too large, or the network too slow."
         )
-    if "Remote branch" in said and "not found" in said:
+    if "find remote ref" in said:
         return UserError(f"The repository has no branch {branch!r}: name one that exists.")
     if any(
         words in said
