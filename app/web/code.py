@@ -108,7 +108,7 @@ class Code:
     async def _start(self, request: web.Request, key: ApiKey) -> str:
         body.check_type(request)
         sent = await body.json_object(await body.read(request, MAX_BODY, self._seconds))
-        asked = understood(sent, request.headers.get("Idempotency-Key", ""), key.name, self._server_url)
+        asked = understood(sent, request.headers.get("Idempotency-Key"), key.name, self._server_url)
         if not key.may_name(asked.repo):
             raise Refusal(f"This key is not for {asked.repo}.", 403)
         return await self._desk.ask(asked)
@@ -150,7 +150,7 @@ class Code:
             raise web.HTTPNotFound(text=NO_TASK)
 
 
-def understood(sent: Mapping[str, Any], idempotency_key: str, caller: str, server_url: str) -> Asked:
+def understood(sent: Mapping[str, Any], idempotency_key: str | None, caller: str, server_url: str) -> Asked:
     """What a body asks for. Raises UserError, which says what to change."""
     unknown = sent.keys() - {"repo_url", "prompt", "branch"}
     if unknown:
@@ -158,14 +158,14 @@ def understood(sent: Mapping[str, Any], idempotency_key: str, caller: str, serve
     for name in ("repo_url", "prompt", "branch"):
         if not isinstance(sent.get(name, ""), str) and (name, sent[name]) != ("branch", None):
             raise UserError(f"{name} must be a string.")
-    if idempotency_key and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+    if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise UserError("Idempotency-Key must have 1 to 200 visible ASCII characters.")
     return Asked(
         repo=target.repository_of(sent.get("repo_url", ""), server_url),
         prompt=_prompt(sent.get("prompt", "")),
         branch=target.branch_of(sent["branch"]) if sent.get("branch") else "",
         caller=caller,
-        idempotency_key=idempotency_key,
+        idempotency_key=idempotency_key or "",
     )
 
 

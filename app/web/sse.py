@@ -27,7 +27,7 @@ PATIENCE = 180.0
 """Seconds that a reader may take nothing before it is disconnected; it may resume."""
 PING_LINE = b": ping\n"
 """Without a blank line: clients in the wild take one for an empty event."""
-HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 NO_HEADERS: Mapping[str, str] = {}
 NO_TASK = "There is no such task."
 

@@ -4,19 +4,17 @@ Nothing unsigned is parsed or decompressed. The signature is checked here and no
 signature that is no ASCII, on a missing event header and on JSON nested deep.
 """
 
-import asyncio
 import hashlib
 import hmac
-import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from aiohttp import web
 
 from app.core.task import Control, ThreadRequest
 from app.trigger.policy import BadPayload, decide
+from app.web.body import check_type, json_object, read
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +22,6 @@ MAX_BODY = 25 * 1024 * 1024
 """Bytes; GitHub never sends more."""
 BODY_SECONDS = 10.0
 """Time for the whole body; GitHub itself gives a delivery ten seconds."""
-PARSE_INLINE = 1024 * 1024
-"""Bytes; a longer body is parsed off the event loop."""
 
 DELIVERY = web.RequestKey("delivery", str)
 TASK = web.RequestKey("task", str)
@@ -54,8 +50,8 @@ class Webhook:
         body = await self._signed_body(request)
         event, delivery = _names(request)
         request[DELIVERY] = delivery
-        _check_type(request)
-        payload = await _parsed(body)
+        check_type(request)
+        payload = await json_object(body)
         try:
             asked = decide(event, payload, delivery, label=self._label)
         except BadPayload as e:
@@ -74,28 +70,11 @@ class Webhook:
         claimed = _SIGNATURE.fullmatch(request.headers.get("X-Hub-Signature-256", ""))
         if not claimed:
             raise web.HTTPUnauthorized(text="X-Hub-Signature-256 is missing or malformed")
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                body = await _read(request)
-        except TimeoutError:
-            raise web.HTTPRequestTimeout(text="the body came too slowly") from None
-        except (web.RequestPayloadError, ConnectionError):
-            raise web.HTTPBadRequest(text="the body broke off") from None
+        body = await read(request, MAX_BODY, self._body_seconds)
         digests = [hmac.new(key, body, hashlib.sha256).hexdigest() for key in self._keys]
         if not any(hmac.compare_digest(digest, claimed[1]) for digest in digests):
             raise web.HTTPUnauthorized(text="the signature does not match")
         return body
-
-
-async def _read(request: web.Request) -> bytes:
-    body = bytearray()
-    if (request.content_length or 0) > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
-    return bytes(body)
 
 
 def _names(request: web.Request) -> tuple[str, str]:
@@ -104,26 +83,3 @@ def _names(request: web.Request) -> tuple[str, str]:
     if not event or not _DELIVERY_ID.fullmatch(delivery):
         raise web.HTTPBadRequest(text="X-GitHub-Event or X-GitHub-Delivery is missing or malformed")
     return event, delivery
-
-
-def _check_type(request: web.Request) -> None:
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="set the webhook's content type to application/json")
-    if "Content-Encoding" in request.headers:
-        raise web.HTTPUnsupportedMediaType(text="no Content-Encoding is taken")
-    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
-        raise web.HTTPBadRequest(text="the charset must be utf-8")
-
-
-async def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        payload = _loads(body) if len(body) <= PARSE_INLINE else await asyncio.to_thread(_loads, body)
-    except (ValueError, RecursionError):
-        raise web.HTTPBadRequest(text="the body is not JSON") from None
-    if not isinstance(payload, dict):
-        raise web.HTTPBadRequest(text="the body is not a JSON object")
-    return payload
-
-
-def _loads(body: bytes) -> Any:
-    return json.loads(body.decode("utf-8"))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from app.web.server import make_app, make_runner
 from app.web.sse import Streams
 from app.web.webhook import Webhook
 
+AS_IT_IS: Mapping[str, float] = {}
 LINK_SECRET = b"what links are signed with"
 GITHUB = "https://github.com"
 ASK = {"repo_url": f"{GITHUB}/octo-org/larder", "prompt": "Parse quantities."}
@@ -124,7 +125,7 @@ class Edge:
     desk: Desk
     keys: tuple[ApiKey, ...]
     loopback_only: bool
-    timing: dict[str, float]
+    timing: Mapping[str, float]
     extra: Sequence[web.RouteDef] = ()
     port: int = 0
     runner: web.AppRunner | None = None
@@ -174,7 +175,7 @@ async def served(
     keys: tuple[ApiKey, ...] = (),
     loopback_only: bool = True,
     extra: Sequence[web.RouteDef] = (),
-    **timing: float,
+    timing: Mapping[str, float] = AS_IT_IS,
 ) -> AsyncIterator[Edge]:
     """`timing`: what Streams takes."""
     edge = Edge(desk, keys, loopback_only, timing, extra)

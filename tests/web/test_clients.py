@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from aiohttp_sse_client.client import EventSource
+from aiohttp_sse_client.client import EventSource  # type: ignore[import-untyped]
 from httpx_sse import aconnect_sse
 
 from tests.web.desk import ASK, RUN, Desk, Edge, served, wire
@@ -36,7 +36,7 @@ async def test_httpx_sse() -> None:
     """FL-O06, FL-O07: it leaves coming back to its user, who follows `Location`."""
     seen: list[dict[str, Any]] = []
     last = ""
-    async with served(desk := Desk(run=RUN[:2]), **FAST) as edge, edge.client() as http:
+    async with served(desk := Desk(run=RUN[:2]), timing=FAST) as edge, edge.client() as http:
         work = None
         try:
             async with aconnect_sse(http, "POST", "/code", json=ASK) as source:
@@ -56,7 +56,7 @@ async def test_httpx_sse() -> None:
 async def test_aiohttp_sse_client() -> None:
     """FL-O06, FL-O07: it POSTs again where its stream broke and, by itself, after the end: nothing is started for either."""
     seen: list[dict[str, Any]] = []
-    async with served(desk := Desk(run=RUN[:2]), **FAST) as edge, aiohttp.ClientSession() as session:
+    async with served(desk := Desk(run=RUN[:2]), timing=FAST) as edge, aiohttp.ClientSession() as session:
         source = EventSource(
             edge.url + "/code", option={"method": "POST"}, reconnection_time=SOON, session=session, json=ASK
         )

@@ -36,7 +36,7 @@ async def test_a_prompt_is_handed_in_and_its_events_come_until_done() -> None:
         reply = await http.post("/code", json=ASK)
     ids, events = parsed(reply.text)
     assert (reply.status_code, reply.headers["Location"]) == (200, "/code/t-1")
-    assert reply.headers["Content-Type"] == "text/event-stream"
+    assert reply.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert events == wire(RUN)
     assert [next(iter(event)) for event in events] == ["type"] * 7
     assert ids == ["t-1.1.1.0", "t-1.1.2.0", "t-1.1.2.1", "t-1.1.4.0", "t-1.1.4.1", "t-1.1.5.0", "t-1.1.5.1"]
@@ -170,10 +170,10 @@ async def test_without_a_key_of_ours_nothing_is_done(authorization: str | None, 
     """RT-A01"""
     desk = Desk()
     task = desk.task((Done(outcome="nothing"),))
-    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    headers = {} if authorization is None else {b"Authorization": authorization.encode("latin-1")}
     async with served(desk, keys=KEYS) as edge, edge.client() as http:
         path = "/code" if method == "POST" else f"/code/{task}"
-        reply = await http.request(method, path, headers=headers, content=json.dumps(ASK))  # type: ignore[arg-type]
+        reply = await http.request(method, path, headers=headers, content=json.dumps(ASK))
     assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert said(reply) == "Send `Authorization: Bearer KEY` with one of the server's keys."
     assert (desk.asked, desk.tasks[task].stopped_by) == ([], "")

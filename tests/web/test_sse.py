@@ -31,7 +31,7 @@ def read(url: str, last: str = "") -> Read:
     """All of it, to the end of the reply."""
     with stream(url, last) as reply:
         assert reply.status_code == 200
-        assert reply.headers["content-type"] == "text/event-stream"
+        assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
         return Read(*parsed(reply.read().decode()))
 
 

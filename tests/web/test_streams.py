@@ -55,7 +55,7 @@ async def test_an_id_that_is_none_of_the_tasks_gets_all(unknown: str) -> None:
     desk = Desk()
     task = desk.task(*RUN)
     async with served(desk) as edge, edge.client() as http:
-        reply = await http.get(f"/code/{task}", headers={"Last-Event-ID": unknown.encode("latin-1")})  # type: ignore[dict-item]
+        reply = await http.get(f"/code/{task}", headers={b"Last-Event-ID": unknown.encode("latin-1")})
     assert parsed(reply.text)[1] == wire(RUN)
 
 
@@ -73,7 +73,7 @@ async def test_what_is_recorded_wakes_its_readers_and_costs_two_reads() -> None:
     desk = Desk()
     task, other = desk.task(), desk.task()
     async with (
-        served(desk, look=60) as edge,
+        served(desk, timing={"look": 60}) as edge,
         edge.client() as http,
         http.stream("GET", f"/code/{task}") as one,
         http.stream("GET", f"/code/{other}") as two,
@@ -97,7 +97,7 @@ async def test_what_is_recorded_wakes_its_readers_and_costs_two_reads() -> None:
 async def test_silence_is_filled_with_comments_that_no_client_takes_for_an_event() -> None:
     desk = Desk()
     task = desk.task((Status(message="one"),))
-    async with served(desk, look=0.02, ping=0.02) as edge:
+    async with served(desk, timing={"look": 0.02, "ping": 0.02}) as edge:
         reading = asyncio.ensure_future(get(edge, task))
         await asyncio.sleep(0.5)
         desk.record(task, *END)
@@ -110,7 +110,7 @@ async def test_silence_is_filled_with_comments_that_no_client_takes_for_an_event
 async def test_a_log_that_breaks_breaks_the_stream_and_it_can_be_resumed(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     task = desk.task((Status(message="one"),))
-    async with served(desk, look=0.02) as edge, edge.client() as http:
+    async with served(desk, timing={"look": 0.02}) as edge, edge.client() as http:
         async with http.stream("GET", f"/code/{task}") as reply:
             lines = reply.aiter_lines()
             assert await anext(lines) == f"id: {task}.1.1.0"
@@ -132,7 +132,7 @@ async def test_a_thousand_readers_that_hang_up_leave_nothing_behind(caplog: pyte
     """RT-A09, FL-O06: the task does not notice, and nobody reads on for those who left."""
     desk = Desk()
     task = desk.task((Status(message="one"),))
-    async with served(desk, look=0.05) as edge:
+    async with served(desk, timing={"look": 0.05}) as edge:
         staying = asyncio.ensure_future(get(edge, task))
         await asyncio.sleep(0.1)
         before = len(asyncio.all_tasks())
@@ -148,7 +148,7 @@ async def test_a_reader_that_takes_nothing_is_disconnected_holds_up_nobody_and_m
     """RT-A10, FL-O08: of a log of 64 MB it makes the server read a part only."""
     desk = Desk(part=1)
     task = desk.task(*[(AIMessage(message=f"{n} " + "x" * 1_000_000),) for n in range(64)], END)
-    async with served(desk, patience=0.3) as edge:
+    async with served(desk, timing={"patience": 0.3}) as edge:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", edge.port))
@@ -164,7 +164,7 @@ async def test_a_reader_that_takes_little_at_a_time_gets_everything() -> None:
     """RT-A10"""
     desk = Desk()
     task = desk.task(*RUN)
-    async with served(desk, patience=5) as edge:
+    async with served(desk, timing={"patience": 5}) as edge:
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(f"GET /code/{task} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
         text = b""
