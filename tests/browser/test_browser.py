@@ -1,0 +1,101 @@
+"""A page in a real browser, with the client that pages use; and the page of the server's own."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, async_playwright
+
+from tests.web.desk import ASK, RUN, Desk, served, wire
+
+HERE = Path(__file__).parent
+PAGE_POLICY = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "needs Chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Path:
+    """The folder of the client's modules."""
+    npm = shutil.which("npm")
+    assert npm, "needs npm"
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, tmp_path)
+    done = subprocess.run(
+        [npm, "ci", "--no-audit", "--no-fund"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "node_modules" / "@microsoft" / "fetch-event-source" / "lib" / "esm"
+
+
+@pytest.mark.browser
+async def test_a_page_reads_a_whole_task_across_a_restart_and_sees_every_event_once(
+    browser: Browser, client: Path
+) -> None:
+    """FL-O06, FL-O07: its client POSTs again by itself, and pings come all the time."""
+
+    async def front(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(HERE / "page.html", headers=PAGE_POLICY)
+
+    async def module(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(client / f"{request.match_info['name']}.js", headers=PAGE_POLICY)
+
+    desk, timing = Desk(run=RUN[:2]), {"look": 0.02, "ping": 0.02}
+    async with served(desk, timing=timing, extra=(web.get("/", front), web.get("/esm/{name}", module))) as edge:
+        page = await browser.new_page()
+        await page.goto(edge.url)
+        await page.wait_for_function("window.loaded")
+        await page.evaluate("body => { window.reading = window.ask(body) }", ASK)
+        await page.wait_for_function("window.seen.length == 3")
+        await edge.cut()
+        await edge.start()
+        for step in RUN[2:]:
+            await asyncio.sleep(0.1)
+            desk.record("t-1", *step)
+        await page.evaluate("window.reading")
+        assert await page.evaluate("window.seen") == wire(RUN)
+    assert len(desk.asked) == 1
+
+
+@pytest.mark.browser
+async def test_a_page_of_another_site_starts_nothing(browser: Browser) -> None:
+    """RT-A05: neither with JSON, which the browser asks about first, nor with text, which it just sends."""
+
+    async def evil(request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html>", content_type="text/html", headers={"Content-Security-Policy": ""})
+
+    post = """async ([url, type]) => {
+        const sent = {method: 'POST', headers: {'Content-Type': type}, body: '{}', mode: type == 'text/plain' ? 'no-cors' : 'cors'}
+        return await fetch(url, sent).then(reply => reply.type, error => 'refused')
+    }"""
+    async with served(Desk()) as edge, served(Desk(), extra=(web.get("/", evil),)) as other:
+        page = await browser.new_page()
+        await page.goto(other.url)
+        assert await page.evaluate(post, [f"{edge.url}/code", "application/json"]) == "refused"
+        assert await page.evaluate(post, [f"{edge.url}/code", "text/plain"]) == "opaque"
+    assert edge.desk.asked == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_the_description_fits_and_breaks_no_rule_of_its_own(browser: Browser, width: int) -> None:
+    said: list[str] = []
+    async with served(Desk()) as edge:
+        page = await browser.new_page(viewport={"width": width, "height": 800})
+        page.on("console", lambda message: said.append(message.text))
+        await page.goto(f"{edge.url}/docs")
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+        assert await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") == "864px"
+    assert [line for line in said if "favicon" not in line] == []
