@@ -34,9 +34,10 @@ _IGNORABLE = (  # DerivedCoreProperties.txt of Unicode 16, and the interlinear a
     "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
-_CHARACTER = re.compile(f"[{_IGNORABLE}{_CONTROLS}]")
-_HIDDEN = re.compile(f"(?P<kept>{_KEPT})|{_SEQUENCES}|{_CHARACTER.pattern}")
-_SHOWN = re.compile(f"(?P<kept>{_KEPT})|{_CHARACTER.pattern}")
+CHARACTER = re.compile(f"[{_IGNORABLE}{_CONTROLS}]")
+"""One that has no shape of its own."""
+_HIDDEN = re.compile(f"(?P<kept>{_KEPT})|{_SEQUENCES}|{CHARACTER.pattern}")
+_SHOWN = re.compile(f"(?P<kept>{_KEPT})|{CHARACTER.pattern}")
 _IN_OUTPUT = re.compile(rf"(?P<kept>{_KEPT})|{_SEQUENCES}|[{_TAGS}]|(?![\r\f])[{_CONTROLS}]")
 
 
@@ -54,9 +55,9 @@ def markdown(s: str) -> Cleaned:
 
     Comments go before the characters, which decide too where GitHub sees code, and once more after them.
     """
-    text, before = without_comments(_lines(s), _CHARACTER)
+    text, before = without_comments(_lines(s), CHARACTER)
     seen = characters(text)
-    text, after = without_comments(seen.text, _CHARACTER) if seen.characters else (seen.text, 0)
+    text, after = without_comments(seen.text, CHARACTER) if seen.characters else (seen.text, 0)
     return Cleaned(text, before + after, seen.characters)
 
 
