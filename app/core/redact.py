@@ -47,7 +47,7 @@ class Redactor:
         lines = {line for secret in whole for line in secret.splitlines() if len(line) >= 32 and "-----" not in line}
         forms = {form for secret in whole | lines for form in _forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
-        self._unbroken = [whole for form in self._forms if len(whole := _BREAKS.sub("", form)) >= _PART]
+        self._unbroken = [joined for form in self._forms if len(joined := _BREAKS.sub("", form)) >= _PART]
         self._parts: dict[str, list[tuple[str, int]]] = {}
         for form in self._forms:
             for at in range(len(form) - _PART + 1):
