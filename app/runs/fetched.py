@@ -27,6 +27,8 @@ _FETCH = (
     "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null", "-c", "credential.helper=", "-c", "http.followRedirects=false",
     "-c", "fetch.unpackLimit=1", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "protocol.allow=never",
 )  # fmt: skip
+# Whose the folder is was git's question to the asker already, under a configuration that does not hold here.
+_FOLDER = ("--upload-pack=git -c safe.directory=* upload-pack",)
 _OPTIONS = ("--quiet", "--no-tags", "--no-recurse-submodules", f"--depth={DEPTH}")
 
 
