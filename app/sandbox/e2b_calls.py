@@ -104,7 +104,7 @@ class E2BSandbox:
     @property
     def _root(self) -> str:
         """Where calls are recorded. Of its own id, for one made from a kept state begins with the records of another one."""
-        return f"{HOME}/.backspace/{self.id}"
+        return f"{HOME}/.backspace/sandboxes/{self.id}"
 
     async def _stay_awake(self) -> None:
         """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""

@@ -1,13 +1,13 @@
 """The repository in a sandbox, against real git over real HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import UserError
-from app.sandbox import repo
+from app.sandbox import checkpoint, repo
 from app.sandbox.base import Call, Sandbox
 from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
@@ -236,3 +236,74 @@ async def test_a_long_diff_is_cut_and_counted_whole(cloned: Ground) -> None:
     await cloned.bash("seq 100000 > long")
     diff = await repo.diff(cloned.sandbox, cloned.base, await cloned.candidate("k"), "k", 1000)
     assert (len(diff.text), diff.added, diff.files) == (1000, 100_000, 1)
+
+
+WORK = {
+    "every kind": "echo 'a = 2' > src/a.py; rm src/odd* README.md; ln -s x README.md; chmod -x run.sh; echo > old.bat; echo new > -rf;"
+    r"printf 1 > $'bad\xff'; printf '\0\1' > bin; : > empty; mkdir 'd é'; echo x > 'd é/tab	quote\"'; ln -s /etc/passwd link;"
+    "seq 30000 > long; echo > x.log; chmod +x empty",
+    "a folder where a file was, no ignores, no `.git`": "rm README.md .gitignore; mkdir README.md; echo x > README.md/x; rm -r src;"
+    "echo > src; git -c user.name=x -c user.email=x commit -qam mine; rm -rf .git",
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+async def test_a_checkpoint_brings_the_work_to_another_clone(cloned: Ground, tmp_path: Path, work: str) -> None:
+    """FL-E02"""
+    assert await checkpoint.save(cloned.sandbox, cloned.base, "", "before") is None
+    await cloned.bash(WORK[work])
+    saved = await checkpoint.save(cloned.sandbox, cloned.base, "", "1")
+    assert saved
+    assert await checkpoint.save(cloned.sandbox, cloned.base, saved.tree, "2") is None
+
+    other = replace(cloned, sandbox=await LocalSandboxes(tmp_path / "sandboxes").create("other"))
+    assert await repo.clone(other.sandbox, url=other.url, token=TOKEN, branch="main", seconds=30, sha=cloned.base)
+    await other.bash("echo left > left-by-setup; mkdir .venv; echo kept > .venv/x")
+    await checkpoint.restore(other.sandbox, saved, "1")
+    assert await checkpoint.save(other.sandbox, other.base, saved.tree, "3") is None
+    listing = "find . -path ./.git -prune -o -path ./.venv -prune -o ! -name x.log -printf '%P %y %l\\n' | sort"
+    assert await other.bash(listing) == await cloned.bash(listing)
+    assert await other.bash("cat .venv/x") == "kept\n"
+    assert await other.changes("k") == await cloned.changes("k")
+    await other.sandbox.kill()
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_work_taken_back_is_a_checkpoint_too(cloned: Ground) -> None:
+    await cloned.bash("echo > new")
+    first = await checkpoint.save(cloned.sandbox, cloned.base, "", "1")
+    await cloned.bash("rm new")
+    assert first
+    second = await checkpoint.save(cloned.sandbox, cloned.base, first.tree, "2")
+    assert second
+    await cloned.bash("echo > later")
+    await checkpoint.restore(cloned.sandbox, second, "2")
+    assert await cloned.changes("k") == {}
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_what_is_too_large_for_a_checkpoint_is_said(cloned: Ground) -> None:
+    await cloned.bash("head -c 45000000 /dev/urandom > large")
+    with pytest.raises(checkpoint.TooLarge, match="45,"):
+        await checkpoint.save(cloned.sandbox, cloned.base, "", "1")
+
+
+async def test_a_clone_of_a_commit_that_is_no_tip_any_more_into_what_an_earlier_one_left(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """Ignored files stay, all else goes."""
+    work = tmp_path / "served/o/r"
+    first = git(work, "rev-parse", "main")
+    (work / "src/a.py").write_text("a = 5\n")
+    git(work, "commit", "-qam", "Second")
+    await ground.bash(
+        "git init -q; git config core.hooksPath /tmp; mkdir build src; echo kept > build/x; echo left > left; echo > src/a.py;"
+        "echo build > .gitignore"
+    )
+    assert await ground.clone(sha=first) == first
+    shown = await ground.bash(
+        "git log --format=%s main; cat src/a.py build/x; git status --short; git config -l --local"
+    )
+    assert shown.startswith("First\na = 1\nkept\n M old.bat\ncore.")
+    assert "hookspath" not in shown
+    assert await ground.changes("k") == {}
