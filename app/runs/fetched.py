@@ -43,7 +43,8 @@ async def fetched(source: str, ref: str, token: str = "", *, most: int = MAX) ->
     with tempfile.TemporaryDirectory(prefix="backspace-fetch-") as folder:
         await _git(folder, {}, most, *_INIT)
         env = _authorized(source, token) if token else {}
-        await _git(folder, env, most, f"--git-dir={folder}", *_FETCH, *allowed, "fetch", *_OPTIONS, "--", source, ref)
+        options = _OPTIONS if remote else (*_OPTIONS, *_FOLDER)
+        await _git(folder, env, most, f"--git-dir={folder}", *_FETCH, *allowed, "fetch", *options, "--", source, ref)
         return await asyncio.to_thread(_read, Path(folder))
 
 
