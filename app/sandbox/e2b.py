@@ -77,10 +77,8 @@ class E2BSandboxes:
                 idempotency_key=f"backspace-{hashlib.sha256(key.encode()).hexdigest()}",
             )
         except SandboxException as refused:
-            if warm and refused.status_code in (
-                400,
-                404,
-            ):  # where it is not `warm` that is wrong, the cold one is refused too
+            # Where it is not `warm` that is wrong, the cold one is refused as well.
+            if warm and refused.status_code in (400, 404):
                 raise WarmGone(warm) from refused
             raise
         return box.sandbox_id

@@ -1,15 +1,15 @@
 """Whole runs whose hands are in E2B, by its real SDK and against the stand-in."""
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2b_cloud.lab import E2B, e2b_cloud
+from tests.e2b_cloud.search import given_away
 from tests.e2e.lab import FIX, Lab, Repo, Server, bash, until
 
-TOKEN_IN_BASE64 = base64.b64encode(b"x-access-token:").decode()
+LOOK = "env; cat /proc/*/environ; cat .git/config; ls -la ~/.netrc ~/.ssh ~/.gitconfig"
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +40,28 @@ def test_a_comment_becomes_a_pull_request(cloud: E2B, repo: Repo) -> None:
     until(lambda: not cloud.sandboxes(), what="the sandbox's end")
 
 
-def test_no_secret_is_in_the_sandbox_when_the_model_begins(cloud: E2B, repo: Repo) -> None:
-    issue = repo.ask({"tools": [bash("true")], "delay": 2}, {"text": "There is nothing to do."})
+def test_no_secret_is_in_the_sandbox_before_the_first_command_nor_at_the_end(cloud: E2B, repo: Repo) -> None:
+    """RT-S01: the model looks for them too, and what it finds is kept in a file."""
+    cloud.fault("^/sandboxes/", method="DELETE", hold=True)
+    issue = repo.ask({"tools": [FIX, bash(f"({LOOK}) > ~/found 2>&1")], "delay": 2}, {"text": "Greet with a comma"})
     until(lambda: repo.asked(), what="the first turn")
+    settings = repo.server.settings
+    secrets = [settings[name] for name in ("ANTHROPIC_API_KEY", "GITHUB_WEBHOOK_SECRET", "E2B_API_KEY")]
+    secrets += [settings["GITHUB_PRIVATE_KEY"].splitlines()[3], "x-access-token:", "ghs_"]
     (sandbox,) = cloud.sandboxes()
     assert sandbox["network"]["allowOut"][0] == "pypi.org"
     assert "127.0.0.1" not in sandbox["network"]["allowOut"]
-    settings = repo.server.settings
-    secrets = [settings[name] for name in ("ANTHROPIC_API_KEY", "GITHUB_WEBHOOK_SECRET", "E2B_API_KEY")]
-    secrets += [settings["GITHUB_PRIVATE_KEY"].splitlines()[3], "x-access-token", "ghs_", TOKEN_IN_BASE64]
-    seen = b"".join(path.read_bytes() for path in Path(sandbox["disk"]).rglob("*") if path.is_file())
-    seen += str(sandbox["processes"]).encode()
-    assert b"def greet" in seen
-    assert [secret for secret in secrets if secret.encode() in seen] == []
+    assert given_away(secrets, sandbox) == []
+    until(lambda: _to_be_ended(cloud, sandbox["id"]), what="the sandbox's end")
+    (sandbox,) = cloud.sandboxes()
+    assert given_away(secrets, sandbox) == []
+    assert "plain in home/user/found" in str(given_away(["BACKSPACE_OUTPUT"], sandbox))
+    cloud.mend()
     repo.finished(issue)
+
+
+def _to_be_ended(cloud: E2B, sandbox_id: str) -> bool:
+    return any(request["method"] == "DELETE" for request in cloud.requests(sandbox=sandbox_id))
 
 
 def test_a_server_killed_in_the_middle_of_a_command_goes_on_in_the_same_sandbox(cloud: E2B, repo: Repo) -> None:

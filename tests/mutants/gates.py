@@ -5,6 +5,7 @@ from dataclasses import dataclass
 FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
     f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy", "trouble")
 )
+E2B, E2B_KEPT = "tests/sandbox/test_e2b.py", "tests/sandbox/test_e2b_kept.py"
 KILLED = f"{KILL}::test_killed_and_started_again"
 
 
@@ -159,5 +160,78 @@ MUTANTS = (
         "self._redact.value(asked.model_dump())",
         "asked.model_dump()",
         (f"{TROUBLE}::test_a_token_in_a_request_is_on_no_disk",),
+    ),
+    Mutant(
+        "no command before its network policy",
+        "app/sandbox/e2b_calls.py",
+        "                await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)\n",
+        "",
+        (f"{E2B}::test_no_command_starts_before_the_network_is_closed",),
+    ),
+    Mutant(
+        "the sandbox is looked up",
+        "app/sandbox/e2b.py",
+        'for found in await self._list({"run": run_id}):',
+        "for found in ():",
+        (
+            f"{E2B}::test_one_that_was_paused_is_as_it_was",
+            f"{E2B_KEPT}::test_where_it_is_gone_a_cold_one_is_made_under_another_key",
+        ),
+    ),
+    Mutant(
+        "one key makes one sandbox",
+        "app/sandbox/e2b.py",
+        'idempotency_key=f"backspace-{hashlib.sha256(key.encode()).hexdigest()}"',
+        "idempotency_key=None",
+        ("tests/sandbox/test_contract.py::test_create_is_once_for_a_run[e2b]",),
+    ),
+    Mutant(
+        "a lost connection is another question",
+        "app/sandbox/e2b_calls.py",
+        "                if wait is None:\n                    raise\n                await asyncio.sleep(wait)\n",
+        "                raise\n",
+        (f"{E2B}::test_a_command_goes_on_where_the_connection_is_lost[drop]",),
+    ),
+    Mutant(
+        "a sandbox that sleeps is woken",
+        "app/sandbox/e2b_calls.py",
+        "                if wait is None:\n                    raise\n                await awake(self._box.connect)\n",
+        "                raise\n",
+        (f"{E2B}::test_a_command_goes_on_where_the_connection_is_lost[pause]",),
+    ),
+    Mutant(
+        "an end that fails is tried again",
+        "app/sandbox/e2b_calls.py",
+        "            await insist(self._box.kill)\n",
+        "            with translated():\n                await self._box.kill()\n",
+        (f"{E2B}::test_an_end_that_fails_is_tried_again",),
+    ),
+    Mutant(
+        "another sandbox's calls are not ours",
+        "app/sandbox/e2b_calls.py",
+        'return f"{HOME}/.backspace/sandboxes/{self.id}"',
+        'return f"{HOME}/.backspace/sandboxes/any"',
+        (f"{E2B_KEPT}::test_nothing_of_the_other_ones_calls_is_left",),
+    ),
+    Mutant(
+        "another deployment's sandboxes are not ours",
+        "app/sandbox/e2b.py",
+        'return {"app": "backspace", "deployment": self.deployment}',
+        'return {"app": "backspace"}',
+        (f"{E2B_KEPT}::test_servers_that_share_a_team_see_their_own_sandboxes_only",),
+    ),
+    Mutant(
+        "a kept state that is gone is said",
+        "app/sandbox/e2b.py",
+        "if warm and refused.status_code in (400, 404):",
+        "if False:",
+        (f"{E2B_KEPT}::test_where_it_is_gone_a_cold_one_is_made_under_another_key",),
+    ),
+    Mutant(
+        "room for the end is kept back",
+        "app/sandbox/keeper.py",
+        "os.posix_fallocate(file.fileno(), 0, ROOM >> halved)",
+        "pass",
+        ("tests/sandbox/test_e2b_faults.py",),
     ),
 )

@@ -31,7 +31,7 @@ async def kept(cloud: E2B, name: str = "larder") -> str:
 async def test_nothing_of_the_other_ones_calls_is_left(cloud: E2B, run: str) -> None:
     fresh = await in_e2b(cloud).create(run, await kept(cloud))
     assert await out(fresh, "cat file", "prepare/1") == "warm\n"
-    assert os.listdir(f"{cloud.sandbox(fresh.id)['disk']}/home/user/.backspace") == [fresh.id]
+    assert os.listdir(f"{cloud.sandbox(fresh.id)['disk']}/home/user/.backspace/sandboxes") == [fresh.id]
 
 
 async def test_its_network_is_that_of_any_new_one(cloud: E2B, run: str) -> None:
