@@ -7,7 +7,7 @@ from aiohttp import web
 
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem, not_found
-from app.simulator.state import App, Repository, Token, World
+from app.simulator.state import App, Repository, Token, UserToken, World
 
 LEVELS = {"read": 1, "write": 2, "admin": 3}
 CLOCK_DRIFT = 60
@@ -49,19 +49,38 @@ def _check_claims(claims: dict[str, Any], now: float) -> None:
         raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
 
 
-def token_of(request: web.Request) -> Token:
-    """The installation token that this request carries, alive. Raises Problem."""
-    token = find_token(request.app[WORLD], _credentials(request))
-    request["token"] = token
-    if token is None or token.revoked or token.expires_at <= request.app[WORLD].now():
+def token_of(request: web.Request) -> Token | UserToken:
+    """The token that this request carries, an installation's or a person's, alive. Raises Problem."""
+    token = request["token"] = find_token(request.app[WORLD], _credentials(request))
+    if token is None or not is_alive(token, request.app[WORLD]):
         raise Problem(401, "Bad credentials")
-    if token.installation.suspended_at:
+    if isinstance(token, Token) and token.installation.suspended_at:
         raise Problem(403, "This installation has been suspended")
     return token
 
 
-def find_token(world: World, value: str) -> Token | None:
-    return world.tokens.get(value)
+def installation_token_of(request: web.Request) -> Token:
+    """The same, where only an App may ask. Raises Problem."""
+    token = token_of(request)
+    if isinstance(token, UserToken):
+        raise Problem(403, "Resource not accessible by personal access token")
+    return token
+
+
+def user_token_of(request: web.Request) -> UserToken:
+    """The same, where only a person may. Raises Problem."""
+    token = token_of(request)
+    if isinstance(token, Token):
+        raise Problem(403, "Resource not accessible by integration")
+    return token
+
+
+def is_alive(token: Token | UserToken, world: World) -> bool:
+    return isinstance(token, UserToken) or not (token.revoked or token.expires_at <= world.now())
+
+
+def find_token(world: World, value: str) -> Token | UserToken | None:
+    return world.tokens.get(value) or world.user_tokens.get(value)
 
 
 def _credentials(request: web.Request) -> str:
@@ -95,17 +114,21 @@ def allow(request: web.Request, *any_of: str) -> Repository:
     """The repository of the path, where the token may do one of `any_of` ("issues:write") in it. Raises Problem."""
     token = token_of(request)
     repository = repository_of(request)
-    if repository not in token.repositories or repository not in token.installation.repositories:
+    if not token.rights(repository):
         raise not_found()
-    if not any(permits(token, wanted) for wanted in any_of):
+    if not any(permits(token, repository, wanted) for wanted in any_of):
         accepted = "; ".join(wanted.replace(":", "=") for wanted in any_of)
         headers = {"X-Accepted-GitHub-Permissions": accepted}
-        raise Problem(403, "Resource not accessible by integration", headers=headers)
+        raise Problem(403, f"Resource not accessible by {kind_of(token)}", headers=headers)
     if repository.archived and any(wanted.endswith(":write") for wanted in any_of):
         raise Problem(403, "Repository was archived so is read-only.")
     return repository
 
 
-def permits(token: Token, wanted: str) -> bool:
+def permits(token: Token | UserToken, repository: Repository, wanted: str) -> bool:
     name, level = wanted.split(":")
-    return LEVELS.get(token.permissions.get(name, ""), 0) >= LEVELS[level]
+    return LEVELS.get(token.rights(repository).get(name, ""), 0) >= LEVELS[level]
+
+
+def kind_of(token: Token | UserToken) -> str:
+    return "integration" if isinstance(token, Token) else "personal access token"

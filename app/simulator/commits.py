@@ -9,7 +9,7 @@ from app.simulator.views import node
 GITHUB = ("GitHub", "noreply@github.com")
 
 
-def bot_person(account: Account, at: float) -> git.Person:
+def account_person(account: Account, at: float) -> git.Person:
     return git.Person(account.login, f"{account.id}+{account.login}@users.noreply.github.com", iso(at))
 
 

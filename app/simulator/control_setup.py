@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.simulator import git
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem, not_found
 from app.simulator.rest.wire import Routes, body_of, nothing, number, reply, text
-from app.simulator.state import EVENTS, GRANTED, App, Installation, Repository, World, iso
+from app.simulator.state import EVENTS, GRANTED, App, Installation, Repository, UserToken, World, iso
 
 TOKEN_SECONDS = 3600
 FILE_MODE, EXECUTABLE, LINK = "100644", "100755", "120000"
@@ -73,6 +74,14 @@ async def make_user(request: web.Request) -> web.Response:
     data = await body_of(request)
     account = request.app[WORLD].account(text(data, "login"), data.get("type", "User"))
     return reply({"id": account.id}, status=201)
+
+
+async def make_token(request: web.Request) -> web.Response:
+    """A personal access token."""
+    world, data = request.app[WORLD], await body_of(request)
+    value = f"github_pat_{secrets.token_hex(11)}_{secrets.token_hex(29)}"
+    world.user_tokens[value] = UserToken(value, world.account(text(data, "user")))
+    return reply({"token": value}, status=201)
 
 
 async def make_repository(request: web.Request) -> web.Response:
@@ -139,6 +148,7 @@ async def edit_repository(request: web.Request) -> web.Response:
     world, data = request.app[WORLD], await body_of(request)
     repository = repository_of(request)
     repository.archived = data.get("archived", repository.archived)
+    repository.protected |= set(data.get("protected", ()))
     if "default_branch" in data:
         repository.default_branch = data["default_branch"]
         await git.set_default(repository.path, repository.default_branch)
@@ -168,6 +178,7 @@ ROUTES: Routes = [
     ("POST", "/_sim/apps", make_app),
     ("PATCH", r"/_sim/apps/{app_id:\d+}", edit_app),
     ("POST", "/_sim/users", make_user),
+    ("POST", "/_sim/tokens", make_token),
     ("POST", "/_sim/repos", make_repository),
     ("PATCH", "/_sim/repos/{owner}/{repo}", edit_repository),
     ("PUT", "/_sim/repos/{owner}/{repo}/collaborators/{login}", put_role),

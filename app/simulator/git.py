@@ -98,6 +98,21 @@ async def init(repo: Path) -> None:
         config.write(SERVED)
 
 
+async def fork(repo: Path, parent: Path, branch: str) -> None:
+    """A new bare repository with one branch of another, whose objects it shares: as on GitHub, also those that come later."""
+    await init(repo)
+    (repo / "objects/info/alternates").write_text(f"{parent}/objects\n")
+    await set_default(repo, branch)
+    if head := await resolve(parent, f"refs/heads/{branch}"):
+        await update_ref(repo, f"refs/heads/{branch}", head)
+
+
+async def take_over(repo: Path, other: Path, sha: str) -> None:
+    """Have a commit of a fork's, and all that is below it."""
+    if other != repo:
+        await git(repo, "fetch", "-q", "--no-tags", "--no-write-fetch-head", str(other), sha)
+
+
 async def import_files(repo: Path, files: Mapping[str, File], author: Person) -> str:
     """The first commit of `main`, in one go. Returns its SHA."""
     who = f"{author.name} <{author.email}> {_epoch(author.date)} +0000"

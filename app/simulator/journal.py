@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from app.simulator.auth import find_token
 from app.simulator.keys import WORLD
-from app.simulator.state import Logged
+from app.simulator.state import Logged, Token
 
 LIMIT = 5000
 HOUR = 3600
@@ -30,10 +30,12 @@ async def logged(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as e:
         reply = e
     token = request.get("token") or find_token(world, request.headers.get("Authorization", "").partition(" ")[2])
-    if token:
+    if isinstance(token, Token):
         ids = [r.id for r in token.repositories]
         entry.token = {"permissions": token.permissions, "repository_ids": ids, "revoked": token.revoked}
-    app = token.installation.app if token else request.get("app")
+    elif token:
+        entry.token = {"user": token.author.login}
+    app = token.installation.app if isinstance(token, Token) else request.get("app")
     entry.app_id = app.id if app else None
     entry.status = reply.status
     if rest:

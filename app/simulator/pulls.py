@@ -33,7 +33,7 @@ async def short_view(world: World, repo: Repository, issue: Issue) -> dict[str, 
         "id": pull.id,
         "node_id": views.node("PR", pull.id),
         "draft": pull.draft,
-        "head": _side(world, repo, pull.head, pull.head_sha),
+        "head": _side(world, pull.fork or repo, pull.head, pull.head_sha),
         "base": _side(world, repo, pull.base, base_sha),
         "merge_commit_sha": None,
         "merged_at": None,
@@ -62,7 +62,7 @@ async def view(world: World, repo: Repository, issue: Issue) -> dict[str, Any]:
         "deletions": removed,
         "comments": len(issue.comments),
         "review_comments": 0,
-        "maintainer_can_modify": False,
+        "maintainer_can_modify": issue.pull is not None and issue.pull.maintainer_can_modify,
         "mergeable": None,
         "mergeable_state": "unknown",
         "rebaseable": None,
@@ -74,9 +74,11 @@ async def view(world: World, repo: Repository, issue: Issue) -> dict[str, Any]:
 async def refreshed(repo: Repository, issue: Issue) -> Pull:
     """The pull request with the head that its branch has now."""
     assert issue.pull is not None
-    now = await git.resolve(repo.path, f"refs/heads/{issue.pull.head}")
+    head = issue.pull.fork or repo
+    now = await git.resolve(head.path, f"refs/heads/{issue.pull.head}")
     if now and issue.state == "open" and now != issue.pull.head_sha:
         issue.pull.head_sha = now
+        await git.take_over(repo.path, head.path, now)
         await git.update_ref(repo.path, f"refs/pull/{issue.number}/head", now)
     return issue.pull
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from app.simulator import auth, git
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem
-from app.simulator.state import Repository, Token
+from app.simulator.state import Repository, Token, UserToken
 
 CHUNK = 1 << 16
 
@@ -88,16 +88,17 @@ def _permitted(request: web.Request) -> Repository:
         if repository is None or repository.private or push:
             raise Problem(401, "Authentication required.")
         return repository
-    if repository is None or repository not in token.repositories or token.installation.suspended_at:
+    suspended = isinstance(token, Token) and token.installation.suspended_at
+    if repository is None or not token.rights(repository) or suspended or repository.ready_at > world.now():
         raise Problem(404, "Repository not found.")
-    if not auth.permits(token, "contents:write" if push else "contents:read"):
-        raise Problem(403, f"Permission to {repository.full_name}.git denied to {token.installation.app.slug}[bot].")
+    if not auth.permits(token, repository, "contents:write" if push else "contents:read"):
+        raise Problem(403, f"Permission to {repository.full_name}.git denied to {token.author.login}.")
     if push and repository.archived:
         raise Problem(403, "This repository was archived so it is read-only.")
     return repository
 
 
-def _token(request: web.Request) -> Token | None:
+def _token(request: web.Request) -> Token | UserToken | None:
     """The token given as the password of Basic authentication; None where nothing is given. Raises Problem."""
     world = request.app[WORLD]
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
@@ -108,7 +109,7 @@ def _token(request: web.Request) -> Token | None:
     except (binascii.Error, UnicodeDecodeError):
         password = ""
     token = request["token"] = auth.find_token(world, password)
-    if token is None or token.revoked or token.expires_at <= world.now():
+    if token is None or not auth.is_alive(token, world):
         raise Problem(401, "Invalid username or token. Password authentication is not supported for Git operations.")
     return token
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Role = Literal["read", "triage", "write", "maintain", "admin"]
+ROLES = get_args(Role)
 
 GRANTED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
 EVENTS = ["issue_comment", "issues"]
@@ -86,6 +87,9 @@ class Pull:
     base: str
     draft: bool
     head_sha: str
+    fork: "Repository | None" = None
+    """Where the head branch is, if not in the repository itself."""
+    maintainer_can_modify: bool = False
 
 
 @dataclass(eq=False)
@@ -123,6 +127,12 @@ class Repository:
     former_names: set[str] = field(default_factory=set)
     signed: set[str] = field(default_factory=set)
     """Commits that GitHub signed, because the App named no author."""
+    protected: set[str] = field(default_factory=set)
+    """Branches that nobody may move."""
+    parent: "Repository | None" = None
+    """What it is a fork of."""
+    ready_at: float = 0.0
+    """When GitHub has made it; a fork takes a while."""
 
     @property
     def full_name(self) -> str:
@@ -135,6 +145,12 @@ class Repository:
         if account.id == self.owner.id:
             return "admin"
         return self.roles.get(account.id) or ("none" if self.private else "read")
+
+    def can(self, account: Account) -> dict[str, bool]:
+        """What the role allows, by GitHub's older names."""
+        role = self.role(account)
+        reached = ROLES.index(role) if role in ROLES else -1
+        return {name: reached >= n for n, name in enumerate(("pull", "triage", "push", "maintain", "admin"))}
 
 
 @dataclass(eq=False)
@@ -149,12 +165,37 @@ class Installation:
 
 @dataclass(eq=False)
 class Token:
+    """Of an installation."""
+
     value: str
     installation: Installation
     repositories: list[Repository]
     permissions: dict[str, str]
     expires_at: float
     revoked: bool = False
+
+    @property
+    def author(self) -> Account:
+        return self.installation.app.bot
+
+    def rights(self, repository: Repository) -> dict[str, str]:
+        """Permissions in this repository; none at all where it can't be seen."""
+        known = repository in self.repositories and repository in self.installation.repositories
+        return self.permissions if known else {}
+
+
+@dataclass(eq=False)
+class UserToken:
+    """Of a person: a personal access token for contents and pull requests, wherever that person may use them."""
+
+    value: str
+    author: Account
+
+    def rights(self, repository: Repository) -> dict[str, str]:
+        can = repository.can(self.author)
+        if not can["pull"]:
+            return {}
+        return GRANTED if can["push"] else {**GRANTED, "contents": "read"}
 
 
 @dataclass
@@ -215,6 +256,7 @@ class World:
     installations: dict[int, Installation] = field(default_factory=dict)
     repositories: dict[int, Repository] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    user_tokens: dict[str, UserToken] = field(default_factory=dict)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     log: list[Logged] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1001))

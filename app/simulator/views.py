@@ -93,6 +93,7 @@ def repository(world: World, it: Repository) -> JSON:
         "open_issues": issues,
         "open_issues_count": issues,
         **NOTHING_YET,
+        "fork": it.parent is not None,
     }
 
 

@@ -65,7 +65,7 @@ def _chosen(installation: Installation, data: dict[str, Any]) -> list[Repository
 
 
 async def revoke_token(request: web.Request) -> web.Response:
-    auth.token_of(request).revoked = True
+    auth.installation_token_of(request).revoked = True
     return nothing()
 
 
@@ -77,6 +77,10 @@ async def get_user(request: web.Request) -> web.Response:
     if account is None:
         raise not_found()
     return reply(views.profile(world, account))
+
+
+async def get_me(request: web.Request) -> web.Response:
+    return reply(views.profile(request.app[WORLD], auth.user_token_of(request).author))
 
 
 async def list_deliveries(request: web.Request) -> web.Response:
@@ -142,6 +146,7 @@ ROUTES: Routes = [
     ("POST", r"/app/installations/{installation_id:\d+}/access_tokens", create_token),
     ("DELETE", "/installation/token", revoke_token),
     ("GET", "/users/{username}", get_user),
+    ("GET", "/user", get_me),
     ("GET", "/app/hook/deliveries", list_deliveries),
     ("GET", r"/app/hook/deliveries/{delivery_id:\d+}", get_delivery),
     ("POST", r"/app/hook/deliveries/{delivery_id:\d+}/attempts", redeliver),

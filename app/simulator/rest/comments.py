@@ -7,7 +7,7 @@ from app.simulator.keys import WEBHOOKS, WORLD
 from app.simulator.problems import Problem, invalid, not_found
 from app.simulator.rest.issues import READ, WRITE, add_reaction, issue_of
 from app.simulator.rest.wire import Routes, body_of, markdown, nothing, number, paged, reply
-from app.simulator.state import Comment, Repository
+from app.simulator.state import Comment, Repository, Token
 
 LOCKED = "Unable to create comment because issue is locked."
 
@@ -30,17 +30,18 @@ async def list_comments(request: web.Request) -> web.Response:
 
 async def create_comment(request: web.Request) -> web.Response:
     world, repository = request.app[WORLD], auth.allow(request, *WRITE)
-    issue, app = issue_of(request, repository), auth.token_of(request).installation.app
+    issue, token = issue_of(request, repository), auth.token_of(request)
     if issue.locked:
         raise Problem(403, LOCKED)
     body = markdown(await body_of(request), "IssueComment")
     if not body.strip():
         raise invalid("IssueComment", "body", "missing_field")
     now = world.now()
-    comment = Comment(world.new_id(), issue.number, app.bot, now, [(now, body)], app)
+    app = token.installation.app if isinstance(token, Token) else None
+    comment = Comment(world.new_id(), issue.number, token.author, now, [(now, body)], app)
     issue.comments.append(comment)
     issue.updated_at = now
-    request.app[WEBHOOKS].comment("created", repository, comment, app.bot)
+    request.app[WEBHOOKS].comment("created", repository, comment, token.author)
     view = views.comment(world, repository, comment)
     return reply(view, status=201, headers={"Location": view["url"]})
 
@@ -56,18 +57,18 @@ async def edit_comment(request: web.Request) -> web.Response:
         raise Problem(
             400, "Conditional request headers are not allowed in unsafe requests unless supported by the endpoint"
         )
-    comment, bot = comment_of(request, repository), auth.token_of(request).installation.app.bot
+    comment, author = comment_of(request, repository), auth.token_of(request).author
     before, body = comment.body, markdown(await body_of(request), "IssueComment")
     comment.bodies.append((world.now(), body))
     if body != before:
-        request.app[WEBHOOKS].comment("edited", repository, comment, bot, before)
+        request.app[WEBHOOKS].comment("edited", repository, comment, author, before)
     return reply(views.comment(world, repository, comment))
 
 
 async def delete_comment(request: web.Request) -> web.Response:
     repository = auth.allow(request, *WRITE)
-    comment, bot = comment_of(request, repository), auth.token_of(request).installation.app.bot
-    request.app[WEBHOOKS].comment("deleted", repository, comment, bot)
+    comment, author = comment_of(request, repository), auth.token_of(request).author
+    request.app[WEBHOOKS].comment("deleted", repository, comment, author)
     repository.issues[comment.number].comments.remove(comment)
     return nothing()
 

@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from app.simulator import auth, git
-from app.simulator.commits import bot_person, git_commit_view, github_person
+from app.simulator.commits import account_person, git_commit_view, github_person
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem, not_found
 from app.simulator.rest.wire import Routes, body_of, reply, text
-from app.simulator.state import Repository, World
+from app.simulator.state import Repository, Token, World
 
 MODES = {"100644": "blob", "100755": "blob", "120000": "blob", "040000": "tree", "160000": "commit"}
 WORKFLOWS = ".github/workflows"
@@ -20,7 +20,7 @@ WORKFLOWS = ".github/workflows"
 async def git_repository(request: web.Request, level: str) -> Repository:
     """The repository of the path, where it holds commits at all. Raises Problem."""
     repository = auth.allow(request, f"contents:{level}")
-    if not await git.refs(repository.path, "refs/heads/"):
+    if repository.ready_at > request.app[WORLD].now() or not await git.refs(repository.path, "refs/heads/"):
         raise Problem(409, "Git Repository is empty.")
     return repository
 
@@ -48,7 +48,7 @@ async def create_tree(request: web.Request) -> web.Response:
         raise Problem(422, "Invalid tree info")
     if base and await git.resolve(repository.path, base, "tree") is None:
         raise Problem(422, "base_tree is not a valid tree oid")
-    _forbid_workflows(request, entries)
+    _forbid_workflows(request, repository, entries)
     deleted = [e["path"] for e in entries if isinstance(e, dict) and "sha" in e and e["sha"] is None and "path" in e]
     changed = [await _entry(repository, e) for e in entries if not (isinstance(e, dict) and e.get("path") in deleted)]
     try:
@@ -61,10 +61,11 @@ async def create_tree(request: web.Request) -> web.Response:
     return reply(await _tree(request.app[WORLD], repository, sha, recursive=False), status=201)
 
 
-def _forbid_workflows(request: web.Request, entries: list[Any]) -> None:
+def _forbid_workflows(request: web.Request, repository: Repository, entries: list[Any]) -> None:
     touched = any(isinstance(e, dict) and str(e.get("path", "")).startswith(WORKFLOWS + "/") for e in entries)
-    if touched and not auth.permits(auth.token_of(request), "workflows:write"):
-        raise Problem(403, "Resource not accessible by integration")
+    token = auth.token_of(request)
+    if touched and not auth.permits(token, repository, "workflows:write"):
+        raise Problem(403, f"Resource not accessible by {auth.kind_of(token)}")
 
 
 async def _entry(repository: Repository, asked: Any) -> git.Entry:
@@ -117,7 +118,7 @@ async def _tree(world: World, repository: Repository, sha: str, *, recursive: bo
 
 async def create_commit(request: web.Request) -> web.Response:
     world, repository = request.app[WORLD], await git_repository(request, "write")
-    data, bot, now = await body_of(request), auth.token_of(request).installation.app.bot, request.app[WORLD].now()
+    data, token, now = await body_of(request), auth.token_of(request), request.app[WORLD].now()
     message, tree, parents = text(data, "message"), text(data, "tree"), data.get("parents", [])
     if await _kind(repository, tree) != "tree":
         raise Problem(422, "Tree SHA does not exist")
@@ -125,12 +126,12 @@ async def create_commit(request: web.Request) -> web.Response:
         if await _kind(repository, str(parent)) != "commit":
             raise Problem(422, "Parent SHA does not exist or is not a commit object")
     unnamed = "author" not in data and "committer" not in data
-    author = _person(data["author"], now) if "author" in data else bot_person(bot, now)
+    author = _person(data["author"], now) if "author" in data else account_person(token.author, now)
     committer = _person(data["committer"], now) if "committer" in data else github_person(now) if unnamed else author
     sha = await git.write_commit(
         repository.path, tree=tree, parents=parents, message=message, author=author, committer=committer
     )
-    if unnamed:
+    if unnamed and isinstance(token, Token):
         repository.signed.add(sha)
     commit = await git.read_commit(repository.path, sha)
     return reply(git_commit_view(world, repository, commit), status=201)

@@ -35,7 +35,7 @@ async def react_to_issue(request: web.Request) -> web.Response:
 
 async def add_reaction(request: web.Request, reactions: list[Reaction]) -> web.Response:
     """201 for a new one; 200 with the one that is there already."""
-    world, bot = request.app[WORLD], auth.token_of(request).installation.app.bot
+    world, bot = request.app[WORLD], auth.token_of(request).author
     content = text(await body_of(request), "content")
     if content not in CONTENTS:
         raise invalid("Reaction", "content", "invalid")

@@ -1,4 +1,4 @@
-"""Pull requests, from branches of the same repository."""
+"""Pull requests, from branches of the same repository or of a fork."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app.simulator import auth, git, pulls
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem, custom, invalid, not_found
 from app.simulator.rest.wire import Routes, body_of, markdown, number, paged, reply, text
-from app.simulator.state import Issue, Pull, Repository
+from app.simulator.state import Issue, Pull, Repository, World
 
 READ, WRITE = "pull_requests:read", "pull_requests:write"
 
@@ -29,7 +29,8 @@ async def list_pulls(request: web.Request) -> web.Response:
     for issue in sorted(repository.issues.values(), key=lambda i: i.number, reverse=True):
         if issue.pull is None or state not in ("all", issue.state) or base not in (None, issue.pull.base):
             continue
-        if colon and (owner.lower() != repository.owner.login.lower() or head != issue.pull.head):
+        source = (issue.pull.fork or repository).owner.login
+        if colon and (owner.lower() != source.lower() or head != issue.pull.head):
             continue
         found.append(await pulls.short_view(world, repository, issue))
     return paged(request, found, lambda view: view)
@@ -43,27 +44,44 @@ async def create_pull(request: web.Request) -> web.Response:
         raise invalid("PullRequest", "title", "missing_field")
     if len(title) > 256:
         raise invalid("PullRequest", "title", "custom", "title is too long (maximum is 256 characters)")
-    head = head.removeprefix(f"{repository.owner.login}:")
-    head_sha = await _check_branches(repository, head, base)
-    now, bot = world.now(), auth.token_of(request).installation.app.bot
+    head_repository, head = _head_of(world, repository, head)
+    head_sha = await _check_branches(repository, head_repository, head, base)
+    now, author = world.now(), auth.token_of(request).author
     n = max(repository.issues, default=0) + 1
     pull = Pull(world.new_id(), head, base, bool(data.get("draft")), head_sha)
-    issue = repository.issues[n] = Issue(world.new_id(), n, bot, title, body, now, now, pull=pull)
+    pull.maintainer_can_modify = head_repository is not repository and bool(data.get("maintainer_can_modify"))
+    pull.fork = head_repository if head_repository is not repository else None
+    issue = repository.issues[n] = Issue(world.new_id(), n, author, title, body, now, now, pull=pull)
     await git.update_ref(repository.path, f"refs/pull/{n}/head", head_sha)
     view = await pulls.view(world, repository, issue)
     return reply(view, status=201, headers={"Location": view["url"]})
 
 
-async def _check_branches(repository: Repository, head: str, base: str) -> str:
-    """SHA of the head branch, where a pull request of these can be made. Raises Problem."""
-    head_sha = await git.resolve(repository.path, f"refs/heads/{head}")
+def _head_of(world: World, repository: Repository, head: str) -> tuple[Repository, str]:
+    """The repository of `owner:branch` in this network, and the branch. Raises Problem."""
+    owner, colon, branch = head.partition(":")
+    if not colon or owner.lower() == repository.owner.login.lower():
+        return repository, branch or head
+    found = (
+        r for r in world.repositories.values() if r.parent is repository and r.owner.login.lower() == owner.lower()
+    )
+    if fork := next(found, None):
+        return fork, branch
+    raise invalid("PullRequest", "head", "invalid")
+
+
+async def _check_branches(repository: Repository, head_repository: Repository, head: str, base: str) -> str:
+    """SHA of the head branch, where a pull request of these can be made; its commits are known here then. Raises Problem."""
+    head_sha = await git.resolve(head_repository.path, f"refs/heads/{head}")
     if head_sha is None:
         raise invalid("PullRequest", "head", "invalid")
     if await git.resolve(repository.path, f"refs/heads/{base}") is None:
         raise invalid("PullRequest", "base", "invalid")
     for issue in repository.issues.values():
-        if issue.pull and issue.state == "open" and (issue.pull.head, issue.pull.base) == (head, base):
-            raise custom("PullRequest", f"A pull request already exists for {repository.owner.login}:{head}.")
+        taken = issue.pull and (issue.pull.fork or repository, issue.pull.head, issue.pull.base)
+        if issue.state == "open" and taken == (head_repository, head, base):
+            raise custom("PullRequest", f"A pull request already exists for {head_repository.owner.login}:{head}.")
+    await git.take_over(repository.path, head_repository.path, head_sha)
     if await git.count(repository.path, f"refs/heads/{base}", head_sha) == 0:
         raise custom("PullRequest", f"No commits between {base} and {head}")
     return head_sha

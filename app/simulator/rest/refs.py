@@ -66,6 +66,8 @@ async def update_ref(request: web.Request) -> web.Response:
     if old is None:
         raise Problem(422, "Reference does not exist")
     await _must_be_commit(repository, sha)
+    if name.removeprefix("refs/heads/") in repository.protected:
+        raise Problem(422, "Repository rule violations found\n\nCannot update this protected ref.")
     if data.get("force") is not True and not await git.is_ancestor(repository.path, old, sha):
         raise Problem(422, "Update is not a fast forward")
     await _guard_workflows(request, repository, sha)
@@ -85,12 +87,13 @@ async def _must_be_commit(repository: Repository, sha: str) -> None:
 
 async def _guard_workflows(request: web.Request, repository: Repository, sha: str) -> None:
     """Without the permission for workflows, none of its files may have changed since the default branch."""
-    if auth.permits(auth.token_of(request), "workflows:write"):
+    token = auth.token_of(request)
+    if auth.permits(token, repository, "workflows:write"):
         return
     base = await git.merge_base(repository.path, f"refs/heads/{repository.default_branch}", sha)
     before, after = [await git.at_path(repository.path, it, WORKFLOWS) for it in (base, sha)]
     if before != after:
-        raise Problem(403, "Resource not accessible by integration")
+        raise Problem(403, f"Resource not accessible by {auth.kind_of(token)}")
 
 
 ROUTES: Routes = [

@@ -7,13 +7,20 @@ from app.simulator.commits import commit_view
 from app.simulator.keys import WORLD
 from app.simulator.problems import Problem, not_found
 from app.simulator.rest.wire import Routes, reply
+from app.simulator.state import UserToken
 
 LEGACY = {"maintain": "write", "triage": "read"}
 
 
 async def get_repository(request: web.Request) -> web.Response:
-    repository = auth.allow(request, "metadata:read")
-    return reply(views.repository(request.app[WORLD], repository))
+    world, repository = request.app[WORLD], auth.allow(request, "metadata:read")
+    token, parent = auth.token_of(request), repository.parent
+    whole = views.repository(world, repository)
+    if isinstance(token, UserToken):
+        whole["permissions"] = repository.can(token.author)
+    if parent:
+        whole |= {"parent": views.repository(world, parent), "source": views.repository(world, parent)}
+    return reply(whole)
 
 
 async def get_installation(request: web.Request) -> web.Response:
@@ -31,11 +38,7 @@ async def get_permission(request: web.Request) -> web.Response:
     if account is None:
         raise Problem(404, f"{request.match_info['username']} is not a user")
     role = repository.role(account)
-    levels = ("read", "triage", "write", "maintain", "admin")
-    names = ("pull", "triage", "push", "maintain", "admin")
-    reached = levels.index(role) if role in levels else -1
-    can = {name: reached >= i for i, name in enumerate(names)}
-    user = {**views.user(world, account), "role_name": role, "permissions": can}
+    user = {**views.user(world, account), "role_name": role, "permissions": repository.can(account)}
     return reply({"permission": LEGACY.get(role, role), "role_name": role, "user": user})
 
 
@@ -51,7 +54,7 @@ async def get_branch(request: web.Request) -> web.Response:
             "name": name,
             "commit": commit_view(world, repository, await git.read_commit(repository.path, sha)),
             "_links": {"self": url, "html": f"{world.url}/{repository.full_name}/tree/{name}"},
-            "protected": False,
+            "protected": name in repository.protected,
             "protection": {"enabled": False},
             "protection_url": f"{url}/protection",
         }
