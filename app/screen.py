@@ -1,21 +1,35 @@
-"""A run on the terminal: each event as a line or a block, as it is recorded. Works the same in a pipe."""
+"""A run on the terminal: each event as a line or a block, as it is recorded. Works the same in a pipe.
+
+On a terminal a few lines below them say what runs now. They go when the run ends; the lines above stay, to scroll back to and to copy from.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.panel import Panel
+from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from app.core import clean
 from app.core.events import (
+    EVENT,
     AIMessage,
     CallsBegan,
     Changed,
     Check,
     Done,
+    Entry,
     Error,
     Event,
     LeftOut,
     Plan,
+    PlanStep,
     PRCreated,
     Published,
     StageBegan,
@@ -26,6 +40,8 @@ from app.core.events import (
     ToolSearch,
     Usage,
 )
+from app.publish.blocks import count, duration
+from app.publish.view import View, view
 
 OUTPUT_LINES = 6
 """Last lines of a command's output that are shown."""
@@ -35,6 +51,9 @@ STAGES = {
     "verify": "Verify: the checks on exactly what will be published",
     "publish": "Publish: commit, branch, pull request",
 }
+PLAN_STEPS = 6
+"""Steps of the plan that are shown at a time below the lines."""
+MOVES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class Screen:
@@ -44,7 +63,7 @@ class Screen:
         self._turns = 0
 
     def show(self, event: Event) -> None:
-        shown = self._render(event)
+        shown = self._render(harmless(event))
         if shown is not None:
             self._console.print(shown, soft_wrap=not self._console.is_terminal)
 
@@ -59,7 +78,7 @@ class Screen:
             case AIMessage(message=message):
                 return Text(message, style="italic")
             case Plan(steps=steps):
-                return Group(*(_line("☑" if step.done else "☐", step.text, "blue") for step in steps))
+                return Group(*(_step(step) for step in steps))
             case ToolRead(filepath=path):
                 return _line("read", path)
             case ToolEdit(filepath=path, old_str=old, new_str=new):
@@ -74,7 +93,7 @@ class Screen:
                 self._usd, self._turns = usd, self._turns + 1
                 return None
             case Changed(diff=diff, files=files, added=added, removed=removed):
-                return self._diff(diff, f"{_count(files, 'file')}, +{added} −{removed}")
+                return self._diff(diff, f"{count(files, 'file')}, +{added} −{removed}")
             case LeftOut(paths=paths):
                 return Group(*(_line("left out", f"{path.path}: {path.reason}", "yellow") for path in paths))
             case Published(number=number, title=title, draft=draft):
@@ -82,23 +101,93 @@ class Screen:
             case PRCreated() | CallsBegan() | StageBegan():
                 return None
             case Done(outcome=outcome, message=message):
-                spent = f"{outcome} · {_count(self._turns, 'turn')} · ${self._usd:.4f}"
+                spent = f"{outcome} · {count(self._turns, 'turn')} · ${self._usd:.4f}"
                 return _line("\n■", f"{spent} · {message}" if message else spent, "bold")
         return None
 
     def _diff(self, diff: str, what: str) -> RenderableType:
         """In a box for eyes; as it is for a pipe, where somebody may want to copy it."""
+        diff = diff.rstrip("\n")
         if not self._console.is_terminal:
             return Text(f"{what}\n{diff}")
         syntax = Syntax(diff, "diff", background_color="default", word_wrap=True)
         return Panel(syntax, title=what, title_align="left")
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+class Footer:
+    """What runs now, below the lines, where the console is a terminal. A context: behind it there is none."""
+
+    def __init__(self, console: Console, keys: str) -> None:
+        """`keys`: a line on what the keyboard does."""
+        self._entries: list[Entry] = []
+        self._keys = keys
+        able = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(console=console, get_renderable=self._now, transient=True) if able else None
+
+    def __enter__(self) -> "Footer":
+        if self._live:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def take(self, entry: Entry) -> None:
+        self._entries.append(entry.model_copy(update={"event": harmless(entry.event)}))
+
+    def _now(self) -> RenderableType:
+        return now(view(tuple(self._entries)), time.time(), self._keys)
 
 
-def _line(mark: str, text: str, style: str = "") -> RenderableType:
+def now(seen: View, at: float, keys: str) -> RenderableType:
+    """Where the run stands at this time, in Unix seconds: no line of it is longer than the terminal is wide."""
+    began = "" if seen.began is None else duration(at - seen.began)
+    spent = " · ".join(filter(None, [seen.stage, count(seen.turns, "turn"), f"${seen.usd:.4f}", began]))
+    calls = [_short(_line("…", f"{duration(at - seen.calls_at)} · {call}")) for call in seen.calls]
+    head = _short(_line(MOVES[int(at * 4) % len(MOVES)], spent, "bold cyan"))
+    return Group(Rule(style="dim"), head, *_part_of(seen.plan), *calls, _short(Text(keys, style="dim")))
+
+
+def _part_of(plan: Sequence[PlanStep]) -> list[RenderableType]:
+    """The steps around the first that is not done."""
+    first = next((n for n, step in enumerate(plan) if not step.done), len(plan))
+    start = max(0, min(first - 1, len(plan) - PLAN_STEPS))
+    return [_short(_step(step)) for step in plan[start : start + PLAN_STEPS]]
+
+
+def harmless(event: Event) -> Event:
+    """Without what a terminal would obey, or nobody would see: the model, programs and files may say anything."""
+    found: Event = EVENT.validate_python(_cleaned(event.model_dump()))
+    return found
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return clean.characters(value).text
+        case dict():
+            return {key: _cleaned(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_cleaned(inner) for inner in value]
+    return value
+
+
+def as_json(entry: Entry) -> str:
+    """One line for programs: the event as it goes over the wire, and its `id`. ASCII alone, so no terminal obeys it either."""
+    return json.dumps({**entry.event.model_dump(), "id": entry.id})
+
+
+def _short(line: Text) -> Text:
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _step(step: PlanStep) -> Text:
+    return _line("☑" if step.done else "☐", step.text, "blue")
+
+
+def _line(mark: str, text: str, style: str = "") -> Text:
     return Text.assemble((f"{mark} ", style or "magenta"), (text, style))
 
 
