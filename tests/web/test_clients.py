@@ -19,38 +19,33 @@ FAST = {"look": 0.02, "ping": 0.02}
 SOON = timedelta(seconds=0.05)
 
 
-async def restart(edge: Edge) -> None:
-    await edge.cut()
-    await edge.start()
-
-
-async def finish(desk: Desk, edge: Edge) -> None:
-    """A restart in the middle, then the rest of the run with pauses in it."""
-    await restart(edge)
+async def finish(desk: Desk, task: str) -> None:
+    """The rest of the run, with pauses in it."""
     for step in RUN[2:]:
         await asyncio.sleep(0.1)
-        desk.record("t-1", *step)
+        desk.record(task, *step)
+
+
+async def restart(edge: Edge) -> "asyncio.Task[None]":
+    """The server ends as a killed one does; the run goes on under the next one."""
+    await edge.cut()
+    await edge.start()
+    return asyncio.create_task(finish(edge.desk, "t-1"))
 
 
 async def test_httpx_sse() -> None:
     """FL-O06, FL-O07: it leaves coming back to its user, who follows `Location`."""
-    seen: list[dict[str, Any]] = []
-    last = ""
-    async with served(desk := Desk(run=RUN[:2]), timing=FAST) as edge, edge.client() as http:
-        work = None
-        try:
-            async with aconnect_sse(http, "POST", "/code", json=ASK) as source:
-                task = source.response.headers["Location"]
-                async for event in source.aiter_sse():
-                    seen, last = [*seen, event.json()], event.id
-                    if len(seen) == 3:
-                        work = asyncio.ensure_future(finish(desk, edge))
-        except httpx.TransportError:
-            assert work
-            await work
-        async with aconnect_sse(http, "GET", task, headers={"Last-Event-ID": last}) as source:
-            seen += [event.json() async for event in source.aiter_sse()]
-    assert seen == wire(RUN)
+    async with served(Desk(run=RUN[:2]), timing=FAST) as edge, edge.client() as http:
+        async with aconnect_sse(http, "POST", "/code", json=ASK) as source:
+            task, events = source.response.headers["Location"], source.aiter_sse()
+            seen = [await anext(events) for _ in range(3)]
+            work = await restart(edge)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await anext(events)
+        async with aconnect_sse(http, "GET", task, headers={"Last-Event-ID": seen[-1].id}) as source:
+            seen += [event async for event in source.aiter_sse()]
+        await work
+    assert [event.json() for event in seen] == wire(RUN)
 
 
 async def test_aiohttp_sse_client() -> None:
@@ -62,7 +57,7 @@ async def test_aiohttp_sse_client() -> None:
         )
         await source.connect()
         seen += [json.loads((await anext(source)).data) for _ in range(3)]
-        work = asyncio.ensure_future(finish(desk, edge))
+        work = await restart(edge)
         with pytest.raises(aiohttp.ClientPayloadError):
             await anext(source)
         await source.connect(retry=5)
