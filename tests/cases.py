@@ -1,6 +1,7 @@
 """`python -m tests.cases`: which test shows which case of data/attacks.json and data/faults.json; exit code 1 where one has none.
 
-A test shows a case where its source names the case's id. What can't be tested here is named, with the reason, in docs/security.md or docs/operations.md.
+A test shows a case where its source names the case's id. What can't be tested here is named, with the reason, in docs/security.md or
+docs/operations.md.
 """
 
 import ast
@@ -28,9 +29,10 @@ def shown() -> Iterator[tuple[str, str]]:
     """A case's id, and where it is shown: a test, or a line of a page."""
     for path in sorted(HERE.rglob("test_*.py")):
         source, where = path.read_text(), path.relative_to(REPOSITORY)
-        tests = [node for node in ast.walk(ast.parse(source)) if getattr(node, "name", "").startswith("test_")]
-        for test in tests:
-            assert isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef)
+        functions = (
+            node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+        for test in (function for function in functions if function.name.startswith("test_")):
             first = min([test.lineno, *(decorator.lineno for decorator in test.decorator_list)])
             lines = source.splitlines()[first - 1 : test.end_lineno]
             yield from ((case, f"{where}::{test.name}") for case in set(ID.findall("\n".join(lines))))

@@ -46,6 +46,7 @@ def test_env_example_filled_in_is_enough_to_start(tmp_path: Path) -> None:
 
 
 def test_the_app_asks_for_no_more_than_it_needs() -> None:
+    """RT-L04"""
     manifest = yaml.safe_load((ROOT / "app-manifest.yml").read_text())
     assert manifest["default_permissions"] == {
         "metadata": "read",

@@ -51,6 +51,7 @@ def said(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> list[str]
 
 
 def test_serve_names_everything_that_is_missing_and_exits_2(tmp_path: Path) -> None:
+    """RT-W05, FL-O12"""
     done = backspace("serve", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -64,6 +65,7 @@ def test_serve_names_everything_that_is_missing_and_exits_2(tmp_path: Path) -> N
 
 
 def test_serve_names_everything_that_is_malformed_and_shows_no_value(tmp_path: Path) -> None:
+    """RT-W05, FL-O12"""
     wrong = {
         "ANTHROPIC_BASE_URL": "http://user:pass-canary@model",
         "GITHUB_APP_ID": "canary-12",
@@ -97,6 +99,7 @@ def test_serve_names_everything_that_is_malformed_and_shows_no_value(tmp_path: P
 def test_what_is_no_private_key_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str, form: str
 ) -> None:
+    """FL-O12"""
     (tmp_path / "key.pem").write_text(key, encoding="latin-1")
     value = {"GITHUB_PRIVATE_KEY": key, "GITHUB_PRIVATE_KEY_PATH": str(tmp_path / "key.pem")}[form]
     (line,) = said(monkeypatch, {**GOOD, "GITHUB_PRIVATE_KEY": "", form: value})
@@ -144,6 +147,7 @@ def test_settings_that_are_printed_show_no_secret(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com"])
 def test_no_isolation_only_on_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """RT-S09"""
     assert said(monkeypatch, {**GOOD, "BACKSPACE_SANDBOX": "unsafe-local", "HOST": host}) == [
         "BACKSPACE_SANDBOX: unsafe-local runs commands without isolation, so HOST must be 127.0.0.1."
     ]
@@ -171,6 +175,7 @@ def test_the_sandbox_is_e2b_as_soon_as_there_is_its_key(
 
 
 def test_others_commands_run_on_this_machine_only_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RT-S09"""
     (line,) = said(monkeypatch, {**GOOD, "HOST": "0.0.0.0"})
     assert line.startswith("BACKSPACE_SANDBOX: ")
     assert "needs E2B_API_KEY; or set local" in line

@@ -26,7 +26,7 @@ def test_a_branch_is_named_after_the_issue_by_whole_words(title: str, slug: str)
 
 @given(st.text())
 def test_whatever_the_title_the_slug_is_plain_and_short(title: str) -> None:
-    """No title makes a branch name that git or a shell reads in another way."""
+    """RT-G09. No title makes a branch name that git or a shell reads in another way."""
     slug = asked(title=title).head_branch.removeprefix("backspace/12-")
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
     assert len(slug) <= 40

@@ -128,6 +128,7 @@ async def test_the_caller_s_messages_are_left_as_they_are(model: Client, claude:
 async def test_a_reply_that_breaks_is_discarded_counted_and_asked_again(
     model: Client, claude: Claude, kind: str
 ) -> None:
+    """FL-A03, FL-A04, FL-A09"""
     await script(model, LOOK | {"fault": {"kind": kind}})
     turn = await ask(claude)
     assert turn.content[2]["input"] == LIST["input"]
@@ -215,6 +216,7 @@ async def test_what_the_operator_must_mend_is_said_at_once(
 
 
 async def test_a_wrong_model_is_named_with_its_setting(model: Client) -> None:
+    """FL-A10"""
     url = str(model.make_url("/anthropic"))
     async for claude in connect(url, name="claude-3-9"):
         with pytest.raises(UserError, match="BACKSPACE_MODEL is claude-3-9"):
@@ -262,6 +264,7 @@ async def test_credit_that_is_used_up_is_said(llmock: LLMock, shaky: Claude) -> 
 
 @pytest.mark.parametrize("fault", ["truncate", "disconnect", "corrupt", "stall"])
 async def test_no_fault_of_a_stream_passes_for_a_reply(llmock: LLMock, shaky: Claude, fault: str) -> None:
+    """FL-A04, FL-A09"""
     llmock.call_tool("bash", {"command": "ls -la /"}, times=None)
     getattr(llmock, fault)(after_chunks=3)
     turn = await ask(shaky)
@@ -272,12 +275,14 @@ async def test_no_fault_of_a_stream_passes_for_a_reply(llmock: LLMock, shaky: Cl
 
 
 async def test_the_server_s_retry_after_is_honoured(llmock: LLMock, shaky: Claude) -> None:
+    """FL-A01"""
     llmock.rate_limit(retry_after=1).reply("Done.")
     assert (await ask(shaky)).requests == 2
     llmock.assert_resilient(strict=True)
 
 
 async def test_a_retry_after_that_is_too_long_goes_to_the_caller(llmock: LLMock, shaky: Claude) -> None:
+    """FL-A01"""
     llmock.rate_limit(retry_after=3600)
     with pytest.raises(TurnLost) as e:
         await ask(shaky)
@@ -285,6 +290,7 @@ async def test_a_retry_after_that_is_too_long_goes_to_the_caller(llmock: LLMock,
 
 
 async def test_an_outage_makes_no_storm(llmock: LLMock, shaky: Claude) -> None:
+    """FL-A02"""
     llmock.outage(status=500)
     with pytest.raises(TurnLost):
         await ask(shaky)
@@ -294,6 +300,7 @@ async def test_an_outage_makes_no_storm(llmock: LLMock, shaky: Claude) -> None:
 
 @pytest.mark.parametrize("status", [408, 409, 429, 503, 529])
 async def test_what_passes_is_asked_again_and_costs_nothing(model: Client, claude: Claude, status: int) -> None:
+    """FL-A02"""
     await script(model, LOOK | {"fault": {"kind": "status", "status": status, "times": 2}})
     turn = await ask(claude)
     assert (turn.requests, turn.discarded) == (3, TurnUsage())

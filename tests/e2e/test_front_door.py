@@ -25,6 +25,7 @@ BODY = json.dumps({"action": "created"}).encode()
     ids=["missing", "forged", "non-ascii", "sha1 header", "sha1 in the sha256 header"],
 )
 def test_what_is_not_signed_is_refused(repo: Repo, name: bytes, value: bytes) -> None:
+    """RT-W01, RT-W03, RT-W04"""
     sha1 = hmac.new(repo.server.secret.encode(), BODY, hashlib.sha1).hexdigest()
     signature = (name, value.replace(b"the right SHA-1", f"sha1={sha1}".encode()))
     headers = [
@@ -38,6 +39,7 @@ def test_what_is_not_signed_is_refused(repo: Repo, name: bytes, value: bytes) ->
 
 
 def test_the_same_delivery_fifty_times_at_once_is_one_run(repo: Repo) -> None:
+    """RT-W07, FL-G23"""
     repo.script({"tools": [FIX]}, {"text": "Greet with a comma"})
     issue = repo.issue()
     delivery = repo.comment(issue)["delivery"]
@@ -50,6 +52,7 @@ def test_the_same_delivery_fifty_times_at_once_is_one_run(repo: Repo) -> None:
 
 
 def test_the_same_comment_in_a_new_delivery_is_the_same_task(repo: Repo) -> None:
+    """FL-G23"""
     repo.script({"tools": [FIX]}, {"text": "Greet with a comma"})
     issue = repo.issue()
     delivery = repo.comment(issue)["delivery"]
@@ -70,6 +73,7 @@ def _nothing_happened(repo: Repo, issue: int) -> None:
 
 @pytest.mark.parametrize("role", ["read", "triage", None])
 def test_without_write_access_nothing_starts(repo: Repo, role: str | None) -> None:
+    """RT-T01, RT-T02: whatever the association says, which is COLLABORATOR for the first two."""
     issue = repo.issue()
     if role:
         repo.member("mallory", role)
@@ -86,6 +90,7 @@ def test_without_write_access_nothing_starts(repo: Repo, role: str | None) -> No
 
 
 def test_a_bot_starts_nothing(repo: Repo) -> None:
+    """RT-T03"""
     issue = repo.issue()
     repo.user("evil[bot]", "Bot")
     repo.lab.call("PUT", f"{repo.control}/collaborators/evil[bot]", role="write")
@@ -97,6 +102,7 @@ def test_a_bot_starts_nothing(repo: Repo) -> None:
     "body", ["> /backspace do it", "please /backspace do it", "```\n/backspace do it\n```", "<!-- /backspace x -->"]
 )
 def test_words_that_only_look_like_a_command_start_nothing(repo: Repo, body: str) -> None:
+    """RT-T07"""
     issue = repo.issue()
     assert repo.comment(issue, body)["delivery"]["status"] == 204
     _nothing_happened(repo, issue)
@@ -113,6 +119,7 @@ def test_an_edited_comment_starts_nothing(repo: Repo) -> None:
 
 
 def test_a_label_set_by_a_triage_user_starts_nothing(repo: Repo) -> None:
+    """RT-T10"""
     issue = repo.issue()
     repo.member("tina", "triage")
     repo.label(issue, "tina")

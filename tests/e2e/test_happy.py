@@ -31,6 +31,7 @@ def test_a_comment_becomes_a_pull_request(repo: Repo) -> None:
 
 
 def test_the_commit_is_the_apps_and_names_the_asker(repo: Repo) -> None:
+    """RT-O08"""
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
     repo.finished(issue)
     made = [r for r in repo.requests() if r["method"] == "POST" and r["path"].endswith("/git/commits")]
@@ -82,6 +83,7 @@ def test_one_comment_edited_never_posted_again(repo: Repo) -> None:
 
 
 def test_tokens_are_for_one_repository_and_one_stage_and_revoked(repo: Repo) -> None:
+    """RT-L05, RT-S06"""
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
     repo.finished(issue)
     tokens = repo.state()["tokens"]
@@ -103,6 +105,7 @@ def test_the_sandbox_is_gone_when_the_run_is_over(repo: Repo) -> None:
 
 
 def test_no_change_no_pull_request(repo: Repo) -> None:
+    """FL-G15"""
     issue = repo.ask({"tools": [bash("ls")]}, {"text": "It is right as it is: the tests expect no comma."})
     comment = repo.finished(issue)
     assert repo.pulls() == []

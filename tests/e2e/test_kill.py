@@ -44,6 +44,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_started_again(lab: Lab, mortal: Server, moment: str) -> None:
+    """FL-K05, FL-K06, FL-K07, FL-K08, FL-K09, FL-G22: in the order of MOMENTS, no effect is made twice and none is missing."""
     repo = lab.repository(mortal)
     reached = MOMENTS[moment](repo)
     repo.script(

@@ -48,6 +48,8 @@ def test_a_stop_said_before_a_crash_ends_the_command_after_it(lab: Lab) -> None:
 
 
 def test_a_file_name_that_is_no_utf8_is_shown_as_well_as_it_goes(lab: Lab, repo: Repo) -> None:
+    """RT-R09"""
+
     def git(*args: str, stdin: bytes = b"") -> str:
         command = [
             "git",
@@ -88,6 +90,7 @@ def _outcome(repo: Repo, issue: int) -> str | None:
 
 
 def test_github_is_down_for_a_while_when_the_work_is_published(repo: Repo) -> None:
+    """FL-G01"""
     repo.fault("/git/", status=503, times=25)
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
     assert "✅" in repo.finished(issue, 90)
@@ -102,6 +105,7 @@ def test_a_request_whose_comment_github_refuses_is_done_all_the_same(repo: Repo)
 
 
 def test_a_task_closes_although_its_comment_can_be_written_no_more(repo: Repo) -> None:
+    """FL-G12"""
     repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
     issue = repo.issue()
     repo.comment(issue)
@@ -150,6 +154,7 @@ def test_only_left_out_changes_are_said_to_be_that(repo: Repo) -> None:
 
 
 def test_a_token_in_a_request_is_on_no_disk(repo: Repo) -> None:
+    """RT-O02, RT-L03"""
     token = "ghp_" + "Zz9Y" * 10
     issue = repo.ask({"text": "Nothing to do."}, body=f"/backspace use {token}")
     repo.finished(issue)

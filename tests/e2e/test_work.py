@@ -10,6 +10,7 @@ MEND = {"name": "edit", "input": {"path": "greet.py", "old_str": '"Hello"', "new
 
 
 def test_a_reply_cut_in_a_tool_call_is_asked_again_and_never_run(repo: Repo) -> None:
+    """FL-A04"""
     issue = repo.ask(
         {"tools": [bash("echo once >> count.txt")], "fault": {"kind": "cut_tool", "times": 2}},
         {"tools": [FIX]},
@@ -21,6 +22,7 @@ def test_a_reply_cut_in_a_tool_call_is_asked_again_and_never_run(repo: Repo) -> 
 
 
 def test_a_command_that_never_ends_is_ended(repo: Repo) -> None:
+    """RT-S07"""
     issue = repo.ask(
         {"tools": [bash("sleep 1000 & sleep 1000", seconds=1)]}, {"tools": [FIX]}, {"text": "Greet with a comma"}
     )
@@ -31,6 +33,7 @@ def test_a_command_that_never_ends_is_ended(repo: Repo) -> None:
 
 
 def test_ten_megabytes_of_output_come_as_head_and_tail(repo: Repo) -> None:
+    """RT-D03, RT-S07"""
     issue = repo.ask(
         {"tools": [bash("echo first; head -c 10000000 /dev/zero | tr '\\0' x; echo; echo last")]},
         {"text": "Nothing to do."},
@@ -66,6 +69,7 @@ def test_a_check_that_stays_red_is_a_draft_after_three_tries(repo: Repo) -> None
 
 
 def test_a_change_to_a_workflow_is_left_out_and_said(repo: Repo) -> None:
+    """RT-G05"""
     write = {"name": "write", "input": {"path": ".github/workflows/ci.yml", "content": "on: pull_request_target\n"}}
     issue = repo.ask({"tools": [write, FIX]}, {"text": "Greet with a comma"})
     comment = repo.finished(issue)
@@ -86,6 +90,7 @@ def test_a_check_that_can_not_run_is_not_run_never_green(lab: Lab, repo: Repo) -
 
 
 def test_a_limit_ends_the_work_and_keeps_it(lab: Lab) -> None:
+    """RT-D02"""
     server = lab.server(BACKSPACE_TASK_TURNS="2")
     try:
         repo = lab.repository(server)
@@ -124,6 +129,7 @@ def test_a_second_request_waits_its_turn(repo: Repo) -> None:
 
 
 def test_what_the_sandbox_holds_no_secret_can_be_found_in(repo: Repo) -> None:
+    """RT-S01"""
     look = "env; cat /proc/*/environ | tr '\\0' '\\n'; cat .git/config; ls -a ~; grep -rs ghs_ ~ . /tmp; true"
     issue = repo.ask({"tools": [bash(look)]}, {"text": "Nothing to do."})
     repo.finished(issue)
@@ -164,6 +170,7 @@ def test_an_issue_closed_while_its_request_waited_is_left_alone(repo: Repo) -> N
 
 
 def test_a_token_in_a_file_reaches_neither_the_model_nor_the_comment(repo: Repo) -> None:
+    """RT-O02"""
     token = "ghp_" + "a1B2" * 10
     issue = repo.ask(
         {
@@ -181,6 +188,7 @@ def test_a_token_in_a_file_reaches_neither_the_model_nor_the_comment(repo: Repo)
 
 
 def test_no_two_edits_of_a_running_comment_within_ten_seconds(repo: Repo) -> None:
+    """RT-D05"""
     issue = repo.ask({"tools": [bash("sleep 6")]}, {"tools": [bash("sleep 9")]}, {"text": "Nothing to do."})
     repo.finished(issue)
     (comment,) = repo.ours(issue)

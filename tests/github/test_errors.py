@@ -20,11 +20,13 @@ def meant(status: int, body: Any = None, **headers: str) -> Exception | None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 599, 999])
 def test_trouble_at_github_passes(status: int) -> None:
+    """FL-G01"""
     assert isinstance(meant(status, b"<html>Unicorn!</html>"), Transient)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{", b"\xff", b"[" * 100_000])
 def test_a_success_that_is_not_json_is_none(body: bytes) -> None:
+    """FL-G01"""
     assert isinstance(meant(200, body), Transient)
 
 
@@ -45,6 +47,7 @@ def test_an_empty_success_is_one() -> None:
     ],
 )
 def test_limits_say_when_to_come_back(status: int, message: str, headers: dict[str, str], seconds: float) -> None:
+    """FL-G02, FL-G03, FL-G04"""
     limit = meant(status, {"message": message}, **headers)
     assert isinstance(limit, RateLimited)
     assert limit.retry_after == seconds
@@ -62,6 +65,7 @@ def test_limits_say_when_to_come_back(status: int, message: str, headers: dict[s
     ],
 )
 def test_what_a_person_must_change_is_said(status: int, message: str, says: str) -> None:
+    """FL-G11"""
     refused = meant(status, {"message": message})
     assert isinstance(refused, Refused)
     assert isinstance(refused, UserError)

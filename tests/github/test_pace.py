@@ -74,6 +74,8 @@ def test_installations_do_not_wait_for_each_other() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 30)), max_size=500))
 def test_no_minute_ever_sees_more_than_sixty_and_no_hour_more_than_400(steps: list[tuple[bool, float]]) -> None:
+    """RT-D05"""
+
     async def play() -> list[float]:
         clock = Clock()
         ours, sent = lane(clock), []

@@ -30,6 +30,7 @@ async def test_every_request_names_its_version_and_us(fake: Fake, github: GitHub
     [Reply(502, "<html>"), Reply(599, "?"), Reply(200, "<html>Sign in</html>"), Reply(drop=True), Reply(500, {})],
 )
 async def test_a_read_outlasts_trouble(fake: Fake, github: GitHub, waits: Waits, trouble: Reply) -> None:
+    """FL-G01"""
     fake.replies.extend([trouble, trouble, ISSUE])
     assert (await github.issue(3)).state == "open"
     assert waits
@@ -58,6 +59,7 @@ async def test_an_edit_is_sent_again(fake: Fake, github: GitHub) -> None:
 
 
 async def test_a_token_refused_is_replaced_once(fake: Fake, github: GitHub) -> None:
+    """FL-G05"""
     fake.replies.extend([Reply(401, {"message": "Bad credentials"}), Reply(201, {"id": 1, "html_url": "u"})])
     await github.create_comment(3, "Hello")
     assert [asked.token for asked in fake.asked()] == fake.minted
@@ -70,7 +72,7 @@ async def test_a_token_refused_is_replaced_once(fake: Fake, github: GitHub) -> N
 
 
 async def test_a_limit_silences_the_installation(fake: Fake, app: App, github: GitHub) -> None:
-    """Not only the one who ran into it: GitHub bans those who go on."""
+    """FL-G04. Not only the one who ran into it: GitHub bans those who go on."""
     fake.replies.append(Reply(403, {"message": "You have exceeded a secondary rate limit"}, {"retry-after": "120"}))
     with pytest.raises(Transient) as limit:
         await github.issue(3)
@@ -88,6 +90,7 @@ async def test_a_limit_silences_the_installation(fake: Fake, app: App, github: G
 
 @pytest.mark.parametrize("status", [301, 307, 308])
 async def test_a_renamed_repository_is_followed(fake: Fake, github: GitHub, status: int) -> None:
+    """FL-G10"""
     moved = Reply(status, {"message": "Moved"}, {"location": f"{fake.url}/repositories/7/issues/3/comments"})
     fake.replies.extend([moved, Reply(201, {"id": 1, "html_url": "u"})])
     await github.create_comment(3, "Hello")
@@ -99,6 +102,8 @@ async def test_a_renamed_repository_is_followed(fake: Fake, github: GitHub, stat
 
 
 async def test_the_token_goes_to_no_other_host(fake: Fake, github: GitHub) -> None:
+    """RT-A03"""
+
     async def other(request: web.Request) -> web.Response:
         got.append(dict(request.headers))
         return web.json_response({})
@@ -166,7 +171,7 @@ async def test_our_comment_is_found_on_the_second_page(fake: Fake, github: GitHu
 
 
 async def test_no_comment_is_listed_twice(fake: Fake, github: GitHub) -> None:
-    """A page shifts when something is added while we read."""
+    """FL-G27. A page shifts when something is added while we read."""
     pages = [
         [comment(n) for n in range(100)],
         [comment(99), comment(100), {**comment(101), "user": None, "body": None}],

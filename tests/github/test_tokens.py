@@ -15,6 +15,7 @@ from tests.github.conftest import Fake, Reply
 
 
 async def test_a_token_is_for_one_repository_and_one_stage(fake: Fake, app: App) -> None:
+    """RT-S06, RT-L05"""
     assert await app.tokens.get("run-1", 99, 7, CLONE) == fake.minted[0]
     [asked] = fake.asked("access_tokens")
     assert asked.path == "/api/app/installations/99/access_tokens"
@@ -35,6 +36,7 @@ async def test_nothing_is_shared_across_runs_repositories_or_permissions(app: Ap
 
 @pytest.mark.parametrize("ahead", [-7200, 7200])
 async def test_it_is_renewed_five_minutes_early_by_githubs_clock(fake: Fake, app: App, ahead: float) -> None:
+    """FL-G05, FL-O04"""
     fake.ahead = ahead
     fake.token_life = 298
     await app.tokens.get("run-1", 99, 7, CLONE)
@@ -50,6 +52,7 @@ async def test_it_is_renewed_five_minutes_early_by_githubs_clock(fake: Fake, app
 async def test_a_wrong_clock_of_ours_is_mended(
     fake: Fake, app: App, ahead: float, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """FL-G06"""
     fake.ahead = ahead
     await app.tokens.get("run-1", 99, 7, CLONE)
     assert len(fake.asked("access_tokens")) <= 2
@@ -91,6 +94,7 @@ async def test_trouble_with_minting_is_not_multiplied(fake: Fake, github: GitHub
 
 
 async def test_the_end_of_a_run_revokes_its_tokens_and_no_others(fake: Fake, app: App) -> None:
+    """RT-L05"""
     for run, permissions in (("a", CLONE), ("a", COMMENT), ("b", CLONE)):
         await app.tokens.get(run, 99, 7, permissions)
     await app.tokens.revoke("a")
@@ -129,6 +133,7 @@ async def test_a_token_that_could_not_be_revoked_is_still_known(fake: Fake, app:
 async def test_no_token_in_logs_or_words(
     fake: Fake, github: GitHub, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """RT-O07"""
     caplog.set_level(logging.DEBUG)
     fake.replies.extend([Reply(502, {}), Reply(401, {"message": "no"}), Reply(401, {"message": "no"})])
     with pytest.raises(Unauthorized) as error:

@@ -77,6 +77,7 @@ def test_ordinary_changes_pass(fine: Change) -> None:
     ids=lambda c: getattr(c, "path", "").encode("ascii", "backslashreplace").decode(),
 )
 def test_these_are_left_out_and_said(change: Change, why: str) -> None:
+    """RT-G05, RT-R09"""
     assert reason(change) == why
 
 
@@ -108,6 +109,7 @@ GIT = "its name is, on some system, that of git's own folder"
     ids=ascii,
 )
 def test_no_name_that_some_system_takes_for_gits_folder_passes(path: str) -> None:
+    """RT-R09"""
     assert reason(change(path)) == GIT
     assert reason(deleted(path)) == GIT
 

@@ -442,6 +442,7 @@ ends = st.builds(
 def test_whatever_was_recorded_the_comment_is_short_whole_and_quiet(
     some: list[e.Event], end: e.Done | None, instruction: str, login: str, url: str
 ) -> None:
+    """RT-O05, RT-O01, RT-G13"""
     task = TASK.model_copy(update={"instruction": instruction, "actor": Actor(id=1, login=login), "url": url})
     comment = show(*some, *([end] if end else []), task=task)
     assert len(comment) <= MAX

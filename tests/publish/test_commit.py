@@ -55,6 +55,7 @@ async def test_every_kind_of_change_arrives_as_it_is(world: World, work: Work, r
 
 
 async def test_the_commit_is_the_apps_with_the_asker_as_co_author(world: World, work: Work, request_: Request) -> None:
+    """RT-O08"""
     edit(work)
     await publish(world, work, request_)
     work.git("fetch", "-q", "origin", BRANCH)
@@ -76,7 +77,7 @@ async def test_a_tree_that_was_not_verified_is_not_published(world: World, work:
 async def test_a_reply_that_is_lost_makes_no_second_branch(
     world: World, work: Work, request_: Request, path: str
 ) -> None:
-    """As for a step that runs again after a crash: wherever the first try came to its end."""
+    """FL-G21, FL-K06. As for a step that runs again after a crash: wherever the first try came to its end."""
     edit(work)
     await world.fault("POST", path, drop_reply=True, times=4)
     for _ in range(6):
@@ -98,7 +99,7 @@ async def test_a_second_time_finds_the_first(world: World, work: Work, request_:
 
 
 async def test_a_name_that_is_taken_is_left_alone(world: World, work: Work, request_: Request) -> None:
-    """Also where the other one holds the same tree: it belongs to another task."""
+    """FL-G19. Also where the other one holds the same tree: it belongs to another task."""
     edit(work)
     other = await publish(world, work, request_.model_copy(update={"key": "c-1-1"}))
     done = await publish(world, work, request_)
@@ -108,6 +109,7 @@ async def test_a_name_that_is_taken_is_left_alone(world: World, work: Work, requ
 
 
 async def test_a_branch_that_people_went_on_with_is_not_moved(world: World, work: Work, request_: Request) -> None:
+    """RT-G12, FL-G19"""
     edit(work)
     first = await publish(world, work, request_)
     copied = (await world.github(PUBLISH).commit(first.sha)).message
@@ -130,6 +132,7 @@ async def test_what_was_published_before_is_not_taken_for_what_is_published_now(
 
 
 async def test_a_branch_that_is_not_allowed_is_explained(world: World, work: Work, request_: Request) -> None:
+    """FL-G17"""
     edit(work)
     rule = {
         "message": "Repository rule violations found",
@@ -141,6 +144,7 @@ async def test_a_branch_that_is_not_allowed_is_explained(world: World, work: Wor
 
 
 def test_the_message() -> None:
+    """RT-O08, RT-G13"""
     summary = (
         "Each POST handler validates its body now (see @bob).\n\n- Fixes #7\n- Co-authored-by: Eve <eve@example.com>\n"
     )

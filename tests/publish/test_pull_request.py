@@ -129,6 +129,7 @@ Fixes #12\
 
 
 def test_what_the_model_writes_does_nothing() -> None:
+    """RT-G13, RT-O01"""
     summary = (
         "Closes #99. Thanks @bob! ![x](https://evil.example/x.png) <!-- hidden --> <img src=x>\n/merge\n</details>"
     )
@@ -165,7 +166,7 @@ def test_it_is_never_longer_than_github_takes(said: str, asked_for: str, output:
     ],
 )
 def test_the_title_is_a_line_that_does_nothing(title: str, shown: str) -> None:
-    """Also as the commit's subject when it is squashed."""
+    """RT-G09. Also as the commit's subject when it is squashed."""
     said = title_and_body(
         asked(title=title), summary="", why_draft="", checks=[], left_out=[], touches_tests=False, tree=TREE
     )
@@ -187,6 +188,7 @@ async def test_a_pull_request_is_opened_once(world: World, commit: Commit) -> No
 
 
 async def test_one_whose_reply_was_lost_is_found(world: World, commit: Commit) -> None:
+    """FL-K08"""
     await world.fault("POST", "/pulls", drop_reply=True)
     words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
     with pytest.raises(Transient):
@@ -196,7 +198,7 @@ async def test_one_whose_reply_was_lost_is_found(world: World, commit: Commit) -
 
 
 async def test_one_that_appears_while_we_open_it_is_taken(world: World, commit: Commit) -> None:
-    """The first look does not show it yet."""
+    """FL-G16. The first look does not show it yet."""
     words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
     first = await open_pull(world.github(PUBLISH), **words, draft=False)
     await world.fault("GET", "/pulls", status=200, body=[])
@@ -221,6 +223,7 @@ async def test_no_difference_is_said(world: World) -> None:
 
 @pytest.mark.parametrize("status", [403, 422])
 async def test_a_rule_against_pull_requests_keeps_the_branch(world: World, commit: Commit, status: int) -> None:
+    """FL-G17"""
     await world.fault("POST", "/pulls", status=status, body={"message": "Pull requests are for collaborators only."})
     with pytest.raises(UserError, match=r"collaborators only.*on the branch backspace/12"):
         await open_pull(world.github(PUBLISH), title="T", body="B", head=commit.branch, base="main", draft=False)

@@ -44,6 +44,7 @@ nasty = st.lists(
     ],
 )
 def test_plain_text(text: str, shown: str) -> None:
+    """RT-O01, RT-G13"""
     assert plain(text) == shown
 
 
@@ -52,6 +53,7 @@ def test_plain_text(text: str, shown: str) -> None:
 @example("\\`@bob`")
 @example("www.a.b `")
 def test_plain_text_is_one_paragraph_in_which_nothing_lives(text: str) -> None:
+    """RT-O01, RT-G13"""
     shown = plain(text, 1000)
     assert "\n" not in shown
     assert alive(shown) == []
@@ -77,6 +79,7 @@ def test_a_table_cell_stays_one_cell(text: str) -> None:
 
 @given(nasty)
 def test_prose_has_paragraphs_lists_and_code_and_nothing_else(text: str) -> None:
+    """RT-O01, RT-G13"""
     shown = prose(text)
     assert alive(shown) == []
     assert not any(
@@ -104,6 +107,7 @@ def test_inline_code_is_one_code_span(text: str) -> None:
 
 @given(nasty)
 def test_a_code_block_is_closed_by_its_own_fence_only(text: str) -> None:
+    """RT-O05, RT-G13"""
     shown = fenced(text, "diff")
     assert [token.type for token in tokens(shown + "\n\nafter")] == [
         "fence",
@@ -123,6 +127,7 @@ def test_every_format_and_control_character_is_hidden_from_prose() -> None:
 
 
 def test_hidden_characters_are_shown_in_code() -> None:
+    """RT-P05, RT-P06"""
     assert inline_code("a\u202eb\u200b") == "`a\\u202eb\\u200b`"
 
 
@@ -144,6 +149,7 @@ def test_cut_text_says_so() -> None:
     ],
 )
 def test_a_link_leads_to_github_or_is_none(url: str) -> None:
+    """RT-O01"""
     assert link("words", url, "https://github.com") == "words"
     assert (
         link("words", "https://github.com/a/b/pull/1", "https://github.com")

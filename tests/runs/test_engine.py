@@ -51,6 +51,7 @@ def _recorded(folder: Path, step: str) -> bool:
 
 
 def test_a_second_process_on_the_same_file_says_so_and_ends(server: Server) -> None:
+    """FL-K11"""
     done = backspace("serve", cwd=server.home, settings={**server.settings, "PORT": str(free_port())}, seconds=30)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -58,6 +59,7 @@ def test_a_second_process_on_the_same_file_says_so_and_ends(server: Server) -> N
 
 
 def test_nobody_else_on_the_machine_can_read_the_database(server: Server) -> None:
+    """RT-L03"""
     files = list(server.home.glob("backspace.db*"))
     assert {file.name for file in files} >= {"backspace.db", "backspace.db-wal", "backspace.db.lock"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

@@ -58,6 +58,7 @@ async def test_a_wait_longer_than_anybody_waits_ends_the_tries_at_once() -> None
 
 
 async def test_the_other_sides_wait_is_kept_and_its_log_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """FL-G02, FL-G03"""
     await attempt(Body(passing(0.04)), "x")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING

@@ -174,6 +174,7 @@ async def test_cancelling_the_wait_leaves_the_command_running(shell: Shell) -> N
 
 
 async def test_create_is_once_for_a_run(sandboxes: Sandboxes) -> None:
+    """FL-K03"""
     made = await asyncio.gather(*(sandboxes.create("c-1-2/1") for _ in range(5)))
     other = await sandboxes.create("c-1-2/2")
     assert len({sandbox.id for sandbox in made}) == 1

@@ -66,6 +66,7 @@ async def test_a_folder_that_commands_could_see_is_refused() -> None:
 
 
 async def test_nothing_of_the_host_is_in_sight(walled: LocalSandbox, tmp_path: Path) -> None:
+    """RT-S10"""
     secret = tmp_path / "secret"
     secret.write_text("s3cret")
     for path in (
@@ -98,6 +99,7 @@ async def test_nothing_of_the_host_is_in_sight(walled: LocalSandbox, tmp_path: P
 
 
 async def test_nothing_of_the_servers_environment_is_in_sight(tmp_path: Path) -> None:
+    """RT-S01"""
     command = "env; cat /proc/*/environ | tr '\\0' '\\n'"
     root = tmp_path / "sandboxes"
     assert start(root, "bubblewrap", command).wait() == 0
@@ -127,6 +129,7 @@ async def test_no_process_of_the_host_is_in_sight(walled: LocalSandbox) -> None:
 
 
 async def test_no_rights_are_left(walled: LocalSandbox) -> None:
+    """RT-S10"""
     status = await say(walled, "id -u; grep -E 'NoNewPrivs|CapEff|CapBnd' /proc/self/status")
     assert status.split() == ["1000", "CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1"]
     assert "done" not in await say(walled, "unshare -Ur true && echo done")
@@ -135,11 +138,13 @@ async def test_no_rights_are_left(walled: LocalSandbox) -> None:
 
 
 async def test_limits_hold_for_files_and_memory(walled: LocalSandbox) -> None:
+    """RT-S07"""
     assert await say(walled, "ulimit -c; ulimit -n; ulimit -f; ulimit -d") == "0\n8192\n2097152\n8388608\n"
     assert "MemoryError" in await say(walled, "python3 -c 'bytearray(9 << 30)'")
 
 
 async def test_only_a_call_that_asks_reaches_the_network(walled: LocalSandbox, tmp_path: Path) -> None:
+    """RT-S02"""
     with serve(tmp_path, "token") as url:
         get = f"python3 -c 'import urllib.request as u; u.urlopen(\"{url}\")'"
         assert "401: Unauthorized" in await say(walled, get, key="with", network=True)
@@ -178,6 +183,7 @@ async def test_a_command_outlives_the_server_that_started_it(tmp_path: Path, iso
 
 
 async def test_a_call_whose_end_was_lost_is_not_run_again(walled: LocalSandbox, tmp_path: Path) -> None:
+    """FL-K05"""
     folder = tmp_path / "sandboxes" / walled.id
     call = Call("work/1/0", ("bash", "-c", "echo before; echo x >> ran; sleep 60"), 60)
     waiting = asyncio.create_task(walled.run(call))

@@ -118,6 +118,7 @@ async def test_other_transports_than_http_are_not_used(ground: Ground, tmp_path:
 
 
 async def test_facts_of_the_base_do_not_change_with_the_work_tree(cloned: Ground) -> None:
+    """RT-R01"""
     await cloned.bash("rm -r README.md src; echo x > new")
     paths = await repo.tracked(cloned.sandbox, cloned.base, 100)
     assert "src/odd \n -name" in paths
@@ -131,6 +132,7 @@ async def test_facts_of_the_base_do_not_change_with_the_work_tree(cloned: Ground
 
 
 async def test_changes_of_every_kind_are_seen(cloned: Ground) -> None:
+    """RT-R09"""
     await cloned.bash(
         "echo 'a = 2' > src/a.py; rm src/odd*; echo new > -rf; ln -s /etc/passwd link; chmod -x run.sh; rm README.md; ln -s x README.md;"
         r"printf 1 > $'bad\xff'; printf '\0\1' > bin; echo > x.log; mkdir build __pycache__; echo > build/x; mkfifo p;"
@@ -156,7 +158,7 @@ async def test_changes_of_every_kind_are_seen(cloned: Ground) -> None:
 
 
 async def test_nothing_that_the_agent_configures_changes_what_is_read(cloned: Ground) -> None:
-    """Hooks, filters, excludes, replaced objects, index flags: none of it is ours."""
+    """RT-R06, RT-G03. Hooks, filters, excludes, replaced objects, index flags: none of it is ours."""
     honest = await cloned.bash("git hash-object README.md")
     await cloned.bash(
         "git config core.hooksPath /tmp; git config core.excludesFile /tmp/all;"
@@ -219,6 +221,7 @@ async def test_a_file_that_becomes_a_folder(cloned: Ground) -> None:
 
 
 async def test_too_many_changes_are_refused(cloned: Ground) -> None:
+    """FL-O09"""
     await cloned.bash("mkdir many; cd many; seq 5001 | xargs touch")
     with pytest.raises(UserError, match="More than 5,000 files"):
         await cloned.changes("k")

@@ -44,6 +44,7 @@ async def test_bash_shows_head_and_tail_and_where_the_whole_is(bench: Bench) -> 
 
 
 async def test_bash_shows_text_only(bench: Bench) -> None:
+    """RT-P06"""
     command = r"printf '\033[31mred\033[0m \033]0;title\007\0bell\a 10%%\r100%%\r\nend\xff\r\n'"
     assert (await bench.use("bash", command=command)).content == snapshot("""\
 100%

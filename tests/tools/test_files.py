@@ -83,6 +83,7 @@ async def test_what_can_not_be_read_says_why(bench: Bench) -> None:
 @pytest.mark.parametrize("name", ["read", "write", "edit", "search"])
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "out/x", "shop/../../x", "out", "/home/agent/repository/x"])
 async def test_nothing_outside_the_repository_is_touched(bench: Bench, name: str, path: str) -> None:
+    """RT-R03, RT-S10"""
     (bench.repo / "out").symlink_to("/home/agent")
     given = {"write": {"content": "x"}, "edit": {"old_str": "a", "new_str": "b"}, "search": {"pattern": "x"}}
     assert await bench.fails(name, path=path, **given.get(name, {})) == (

@@ -22,6 +22,7 @@ def word(event: str, payload: dict[str, Any]) -> str | None:
 
 
 def test_a_comment_becomes_a_request_made_of_the_payloads_own_snapshot() -> None:
+    """RT-T15"""
     assert ask("issue_comment", comment("/backspace Validate all\nPOST bodies")) == ThreadRequest(
         key="c-1234-900",
         delivery="d-1",
@@ -76,10 +77,12 @@ def test_the_same_comment_in_another_delivery_is_the_same_task() -> None:
     ],
 )
 def test_nothing_is_asked(event: str, payload: dict[str, Any]) -> None:
+    """RT-T03, RT-T05, RT-T11, RT-T14"""
     assert ask(event, payload) is None
 
 
 def test_work_on_a_closed_or_locked_issue_is_refused_but_stop_still_stops() -> None:
+    """RT-T12"""
     for over in (issue(state="closed"), issue(locked=True)):
         assert word("issue_comment", comment(issue=over)) == "closed"
         assert word("issues", labeled(issue=over)) == "closed"
@@ -87,6 +90,7 @@ def test_work_on_a_closed_or_locked_issue_is_refused_but_stop_still_stops() -> N
 
 
 def test_a_pull_request_gets_an_answer_and_no_work() -> None:
+    """RT-T13"""
     on_pull = issue(pull_request={"url": "https://api.github.com/repos/acme/api/pulls/12"})
     assert word("issue_comment", comment(issue=on_pull)) == "pull_request"
     assert word("issue_comment", comment("/backspace help", issue=on_pull)) == "help"
@@ -120,6 +124,7 @@ def test_a_word_not_done_yet_is_named() -> None:
     ],
 )
 def test_what_github_would_not_send_is_a_bad_payload(broken: dict[str, Any]) -> None:
+    """RT-W13"""
     with pytest.raises(BadPayload, match=next(iter(broken))):
         ask("issue_comment", comment(**broken))
 

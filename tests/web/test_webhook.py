@@ -87,17 +87,21 @@ BODY = json.dumps(comment()).encode()
     ],
 )
 async def test_a_forged_signature_is_401(edge: Edge, signature: str) -> None:
+    """RT-W03, RT-W04, RT-W06"""
     assert (await edge.deliver(body=BODY, X_Hub_Signature_256=signature))[0] == 401
     assert edge.recorded == []
 
 
 async def test_no_signature_or_only_a_sha1_one_is_401(edge: Edge) -> None:
+    """RT-W01"""
     sha1 = "sha1=" + hmac.new(SECRET.encode(), BODY, hashlib.sha1).hexdigest()
     assert (await edge.deliver(body=BODY, without=("X-Hub-Signature-256",)))[0] == 401
     assert (await edge.deliver(body=BODY, without=("X-Hub-Signature-256",), X_Hub_Signature=sha1))[0] == 401
+    assert edge.recorded == []
 
 
 async def test_a_signature_of_raw_bytes_is_401_and_no_crash(edge: Edge) -> None:
+    """RT-W04"""
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
     writer.write(
         b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nX-Hub-Signature-256: sha256=\xe9\xff\r\n\r\n{}"
@@ -108,6 +112,7 @@ async def test_a_signature_of_raw_bytes_is_401_and_no_crash(edge: Edge) -> None:
 
 @pytest.mark.parametrize("missing", ["X-GitHub-Event", "X-GitHub-Delivery"])
 async def test_a_missing_name_is_400(edge: Edge, missing: str) -> None:
+    """RT-W10"""
     assert (await edge.deliver(without=(missing,)))[0] == 400
 
 
@@ -122,6 +127,7 @@ async def test_a_missing_name_is_400(edge: Edge, missing: str) -> None:
     ],
 )
 async def test_only_json_in_utf_8_is_taken(edge: Edge, kind: str, status: int) -> None:
+    """RT-W11"""
     assert (await edge.deliver(Content_Type=kind))[0] == status
 
 
@@ -147,6 +153,7 @@ async def test_only_json_in_utf_8_is_taken(edge: Edge, kind: str, status: int) -
     ids=range(15),
 )
 async def test_a_signed_body_that_is_no_payload_is_400(edge: Edge, body: bytes) -> None:
+    """RT-W11, RT-W12, RT-W13"""
     status, reply = await edge.deliver(body=body)
     assert status == 400
     assert list(reply) == ["error"]
@@ -154,6 +161,7 @@ async def test_a_signed_body_that_is_no_payload_is_400(edge: Edge, body: bytes) 
 
 
 async def test_a_legal_payload_of_two_megabytes_is_taken(edge: Edge) -> None:
+    """RT-W16"""
     assert (await edge.deliver(comment(issue=issue(body="x" * 2**21))))[0] == 202
 
 
@@ -172,12 +180,14 @@ async def test_a_body_past_githubs_own_limit_is_413_whether_its_length_was_annou
 
 
 async def test_compressed_bodies_are_refused_and_never_unpacked(edge: Edge) -> None:
+    """RT-W15"""
     bomb = gzip.compress(b" " * 2**26) + gzip.compress(b"") * 2_000
     assert (await edge.deliver(body=bomb, Content_Encoding="gzip"))[0] == 415
     assert (await edge.deliver(body=bomb, Content_Encoding="gzip", X_Hub_Signature_256=sign(b"x")))[0] == 401
 
 
 async def test_slow_bodies_are_cut_off_and_others_are_served_meanwhile(edge: Edge) -> None:
+    """RT-W17"""
     head = (
         f"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nX-Hub-Signature-256: {sign(b'')}\r\n\r\n".encode()
     )
@@ -203,6 +213,7 @@ async def test_one_log_line_names_delivery_and_task(edge: Edge, caplog: pytest.L
 
 
 async def test_a_webhook_without_a_secret_is_not_made(edge: Edge) -> None:
+    """RT-W05"""
     for secrets in ((), ("",), (SECRET, "")):
         with pytest.raises(ValueError, match="secret"):
             Webhook(secrets, "backspace", edge.record)
