@@ -122,5 +122,5 @@ class Sandboxes(Protocol):
         ...
 
     async def forget(self, warm: str) -> None:
-        """Delete a kept state. No effect where it is gone."""
+        """Delete a kept state. No effect where it is gone. Raises Transient, also while a sandbox that sleeps still needs it."""
         ...

@@ -93,7 +93,8 @@ class E2BSandboxes:
         return {found.sandbox_id: found.metadata["run"] for found in await self._list({})}
 
     async def forget(self, warm: str) -> None:
-        await insist(partial(self._client.AsyncSandbox.delete_snapshot, warm))
+        with translated():
+            await self._client.AsyncSandbox.delete_snapshot(warm)
 
     async def _list(self, metadata: dict[str, str]) -> list[SandboxInfo]:
         """Running or paused."""

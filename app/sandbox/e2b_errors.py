@@ -129,6 +129,8 @@ def _by_status(status: int, error: Exception) -> Exception:
         return UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no such template for this key ({said}).")
     if status == 403:
         return UserError(f"E2B's plan or key does not allow this: {said}")
+    if "paused sandboxes using it" in said:
+        return Transient("E2B keeps this state while a paused sandbox needs it.")
     if "Timeout cannot be greater" in said:  # it is paused soon, and then has as much time again
         return Transient("Waiting for E2B: the sandbox has run as long as the plan allows without a pause.", 20)
     return error

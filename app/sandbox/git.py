@@ -39,9 +39,7 @@ async def script(
     """A fixed shell script of ours over several git commands; what varies comes as arguments."""
     flags = " ".join(FLAGS)
     argv = ("sh", "-ec", f'git() {{ command git {flags} "$@"; }}\n{text}', "sh", *args)
-    return await _call(
-        sandbox, argv, key=key, stdin=stdin, seconds=seconds, env=env or {}, keep=keep, network=network
-    )
+    return await _call(sandbox, argv, key=key, stdin=stdin, seconds=seconds, env=env or {}, keep=keep, network=network)
 
 
 async def printed(sandbox: Sandbox, text: str, *args: str, key: str, stdin: bytes = b"") -> str:

@@ -109,9 +109,7 @@ class Diff:
     files: int
 
 
-async def clone(
-    sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float, sha: str | None = None
-) -> str:
+async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float, sha: str | None = None) -> str:
     """Bring the tip of `branch`, or `sha` as its tip, into the sandbox; its SHA. The token is in the environment of that one command and
     nowhere else. Ignored files that were there stay.
 

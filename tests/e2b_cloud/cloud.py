@@ -189,6 +189,12 @@ class Cloud:
             finally:
                 sandbox.machine.thaw()
 
+    async def delete_template(self, reference: str) -> None:
+        template = self.templates.find(reference).id
+        if any(sandbox.template == template and sandbox.state == "paused" for sandbox in self.sandboxes.values()):
+            raise Problem(400, f"cannot delete template '{template}' because there are paused sandboxes using it")
+        await self.templates.delete(template)
+
     async def close(self) -> None:
         for sandbox_id in list(self.sandboxes):
             await self.kill(sandbox_id)

@@ -210,7 +210,7 @@ async def list_snapshots(request: web.Request) -> web.Response:
 
 @routes.delete("/templates/{id}")
 async def delete_template(request: web.Request) -> web.Response:
-    await request.app[CLOUD].templates.delete(request.match_info["id"])
+    await request.app[CLOUD].delete_template(request.match_info["id"])
     return web.Response(status=204)
 
 

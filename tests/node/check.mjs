@@ -71,6 +71,15 @@ await until(() => later.stdout.includes('beat'))
 assert.equal(await later.kill(), true)
 await assert.rejects(later.wait(), CommandExitError)
 
+// A snapshot is where another sandbox begins.
+const { snapshotId } = await awake.createSnapshot()
+await awake.files.write('two words', 'changed')
+const fresh = await Sandbox.create(snapshotId, { ...opts, timeoutMs: 60_000 })
+assert.equal(await fresh.files.read('two words'), '2')
+assert.equal(await fresh.kill(), true)
+assert.equal(await Sandbox.deleteSnapshot(snapshotId, opts), true)
+assert.equal(await Sandbox.deleteSnapshot(snapshotId, opts), false)
+
 // The end.
 await awake.setTimeout(30_000)
 assert.deepEqual((await awake.getInfo()).metadata, metadata)

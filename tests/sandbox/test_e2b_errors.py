@@ -41,6 +41,11 @@ TABLE: list[tuple[Exception, type[Exception], str]] = [
         Transient,
         "Waiting for E2B: the sandbox has run as long as the plan allows without a pause.",
     ),
+    (
+        api_exception_from_code(400, "cannot delete template 'x' because there are paused sandboxes using it"),
+        Transient,
+        "E2B keeps this state while a paused sandbox needs it.",
+    ),
     (api_exception_from_code(403, "No"), UserError, "E2B's plan or key does not allow this: No"),
     (e2b.SandboxException("500: no file for you"), Transient, "HTTP 500"),
     (e2b.BuildException("apt-get failed"), UserError, "E2B could not build the template: apt-get failed"),

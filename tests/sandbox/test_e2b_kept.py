@@ -72,14 +72,24 @@ async def test_what_a_name_stands_for_is_replaced(cloud: E2B, run: str) -> None:
     assert await out(await in_e2b(cloud).create(f"{run}2", first), "cat file") == "newer\n"
 
 
-async def test_trouble_while_keeping_and_forgetting_passes(cloud: E2B, run: str) -> None:
+async def test_trouble_while_keeping_passes(cloud: E2B, run: str) -> None:
     sandbox = await in_e2b(cloud, patience=1).create(run)
-    cloud.fault("/snapshots$", status=502)
-    cloud.fault("^/templates/", method="DELETE", drop_reply=True)
-    warm = await sandbox.keep("tried")
-    await in_e2b(cloud).forget(warm)
+    cloud.fault("/snapshots$", status=500)
+    cloud.fault("/snapshots$", drop_reply=True)
+    assert await sandbox.keep("tried") == "team/backspace-12-tried:default"
+
+
+async def test_what_a_sleeping_sandbox_needs_is_forgotten_later(cloud: E2B, run: str) -> None:
+    there = in_e2b(cloud)
+    warm = await kept(cloud)
+    sandbox = await there.create(run, warm)
+    cloud.order("pause", sandbox.id)
+    with pytest.raises(Transient, match="a paused sandbox needs it"):
+        await there.forget(warm)
+    await sandbox.kill()
+    await there.forget(warm)
     with pytest.raises(WarmGone):
-        await in_e2b(cloud).create(f"{run}2", warm)
+        await there.create(f"{run}2", warm)
 
 
 async def test_servers_that_share_a_team_see_their_own_sandboxes_only(cloud: E2B, run: str) -> None:
