@@ -36,9 +36,10 @@ def resolved(part: Json) -> Json:
 
 
 def type_of(schema: Json) -> str:
-    """A schema in a few words: "string", "integer or null", "list of PlanStep"."""
-    if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+    """A schema in a few words: "string", "integer or null", "list of {text: string, done: boolean}"."""
+    schema = resolved(schema)
+    if "properties" in schema:
+        return "{" + ", ".join(f"{name}: {type_of(property)}" for name, property in schema["properties"].items()) + "}"
     if "const" in schema:
         return f'"{schema["const"]}"'
     if "enum" in schema:

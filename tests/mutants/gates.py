@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
+FRONT_DOOR, WORK, KILL, HAPPY, CODE = "tests/web/test_code.py"
+TROUBLE = (
     f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy", "trouble")
 )
 E2B, E2B_KEPT = "tests/sandbox/test_e2b.py", "tests/sandbox/test_e2b_kept.py"
@@ -233,5 +234,40 @@ MUTANTS = (
         "os.posix_fallocate(file.fileno(), 0, ROOM >> halved)",
         "pass",
         ("tests/sandbox/test_e2b_faults.py",),
+    ),
+    Mutant(
+        "a key for some repositories",
+        "app/web/code.py",
+        "if repository is None or not key.may_name(repository):",
+        "if repository is None:",
+        (f"{CODE}::test_a_key_for_some_repositories_neither_starts_nor_sees_others",),
+    ),
+    Mutant(
+        "pages of other sites",
+        "app/web/keys.py",
+        "if any(not origin or origin.lower() not in own for origin in origins):",
+        "if False:",
+        (f"{CODE}::test_a_key_in_the_hands_of_another_sites_page_does_nothing",),
+    ),
+    Mutant(
+        "the name of this machine",
+        "app/web/keys.py",
+        "if not _LOCAL_HOST.fullmatch(",
+        "if False and not _LOCAL_HOST.fullmatch(",
+        (f"{CODE}::test_without_keys_only_programs_on_this_machine_are_served",),
+    ),
+    Mutant(
+        "who posts again starts nothing",
+        "app/web/code.py",
+        'if last := request.headers.get("Last-Event-ID", ""):',
+        'if last := "":',
+        (f"{CODE}::test_a_client_that_posts_again_starts_nothing",),
+    ),
+    Mutant(
+        "readers that left are let go",
+        "app/web/sse.py",
+        "while part is not None and request.transport is not None:",
+        "while part is not None:",
+        ("tests/web/test_streams.py::test_a_thousand_readers_that_hang_up_leave_nothing_behind",),
     ),
 )
