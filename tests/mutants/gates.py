@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-FRONT_DOOR, WORK, KILL, HAPPY, CODE = "tests/web/test_code.py"
-TROUBLE = (
+FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
     f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy", "trouble")
 )
+CODE = "tests/web/test_code.py"
 E2B, E2B_KEPT = "tests/sandbox/test_e2b.py", "tests/sandbox/test_e2b_kept.py"
 KILLED = f"{KILL}::test_killed_and_started_again"
 
