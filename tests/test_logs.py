@@ -16,7 +16,7 @@ from app.core.redact import Redactor
 
 logs.set_up("INFO", Redactor(["{SECRET}"]))
 log = logging.getLogger("app.test")
-log.info("first\\nsecond {SECRET} é", extra={{"task": "c-1-2", "delivery": "d-1"}})
+log.info("first\\nsecond {SECRET} é\\x9b\\u202e", extra={{"task": "c-1-2", "delivery": "d-1"}})
 log.debug("not shown")
 logging.getLogger("httpx").info("not shown")
 logging.getLogger("other").warning("%s of %d", {{"key": "{SECRET}"}}, 3)
@@ -40,9 +40,14 @@ def lines(written: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
     return [json.loads(line) for line in written.stderr.splitlines()]
 
 
+def test_a_terminal_that_shows_the_log_acts_on_nothing_in_it(written: subprocess.CompletedProcess[str]) -> None:
+    """RT-P06: such characters are escaped, so that a machine still reads them."""
+    assert "é\\u009b\\u202e" in written.stderr
+
+
 def test_each_record_is_one_json_object_on_one_line(lines: list[dict[str, str]]) -> None:
     assert [line["level"] for line in lines] == ["INFO", "WARNING", "ERROR", "WARNING"]
-    assert lines[0]["message"] == "first\nsecond [redacted] é"
+    assert lines[0]["message"] == "first\nsecond [redacted] é\x9b\u202e"
     assert lines[0]["logger"] == "app.test"
     assert lines[0]["at"].endswith("+00:00")
 

@@ -82,9 +82,14 @@ def hidden_in(request: Request) -> tuple[int, int]:
 
 def _instructions(texts: Mapping[str, str], nonce: str) -> str:
     return "".join(
-        _prompt("instructions").format(path=path, nonce=nonce, text=characters(text).text[:INSTRUCTIONS_SHOWN])
+        _prompt("instructions").format(path=path, nonce=nonce, text=_cut(characters(text).text))
         for path, text in texts.items()
     )
+
+
+def _cut(text: str) -> str:
+    """The ellipsis is where the redactor looks for the half of a secret."""
+    return text if len(text) <= INSTRUCTIONS_SHOWN else f"{text[:INSTRUCTIONS_SHOWN]}…"
 
 
 def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], *, base_fails: bool) -> str:
@@ -96,3 +101,9 @@ def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], *, b
         checks="\n\n".join(parts),
         left_out=f"These changes are not published and were taken back:\n{kept}" if kept else "",
     )
+
+
+def sandbox_lost(turn: int | None) -> str:
+    """The result of a call whose sandbox was lost. `turn`: the one after which the files are known; None where they are as cloned."""
+    after = "at the beginning of the task" if turn is None else f"after turn {turn}"
+    return _prompt("sandbox_lost").format(after=after).strip()

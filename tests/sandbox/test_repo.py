@@ -158,7 +158,7 @@ async def test_changes_of_every_kind_are_seen(cloned: Ground) -> None:
 
 
 async def test_nothing_that_the_agent_configures_changes_what_is_read(cloned: Ground) -> None:
-    """RT-R06, RT-G03. Hooks, filters, excludes, replaced objects, index flags: none of it is ours."""
+    """RT-R06, RT-R12, RT-G01, RT-G03. Hooks, filters, excludes, replaced objects, index flags: none of it is ours."""
     honest = await cloned.bash("git hash-object README.md")
     await cloned.bash(
         "git config core.hooksPath /tmp; git config core.excludesFile /tmp/all;"
@@ -168,7 +168,9 @@ async def test_nothing_that_the_agent_configures_changes_what_is_read(cloned: Gr
         "git config diff.external 'touch /tmp/ran';"
         "echo 'a = 2' > src/a.py; git update-index --assume-unchanged src/a.py; echo '* filter=f diff=f' >> .gitattributes;"
         "git replace $(git rev-parse :run.sh) $(git rev-parse :README.md); echo new > new;"
-        "git config core.fsmonitor 'touch /tmp/ran; true'"
+        "git config core.fsmonitor 'touch /tmp/ran; true';"
+        "mkdir -p .git/hooks; for hook in pre-commit pre-push post-checkout post-index-change reference-transaction; do"
+        " printf '#!/bin/sh\\ntouch /tmp/ran\\n' | tee /tmp/$hook > .git/hooks/$hook; chmod +x /tmp/$hook .git/hooks/$hook; done"
     )
     found = await cloned.changes("k")
     assert set(found) == {"src/a.py", ".gitattributes", "new"}

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.publish.comment import ASK, STOP, marker
+from app.publish.replies import closed_text, help_text, later_text
 from app.trigger.command import Command, parse
 
 
@@ -78,11 +80,33 @@ def test_a_control_word(comment: str, command: Command) -> None:
         "\ufeff/backspace fix it",
         "／backspace fix it",
         "/bаckspace fix it",  # a Cyrillic а
-        "/backspace\u00a0fix it",
+        *(f"/backspace{space}fix it" for space in "\u00a0\u2003\u3000\u2028\x85\x0b\x0c\0"),
+        *(f"{space}/backspace fix it" for space in "\u00a0\u2003\u3000\u2028\x85\x0b\x0c\0\r\n"),
+        "/BACKSPACE fix it",
+        "/backspacefoo",
+        "\\/backspace fix it",
+        "&#47;backspace fix it",
+        "</backspace fix it",
+        "<b>/backspace fix it</b>",
+        "~~~\n/backspace fix it\n~~~",
+        "hello\r\n/backspace fix it",
+        *(f"{block} /backspace fix it" for block in ("*", "+", "1.", "#", "|", "- [ ]", ">>", "[x]:")),
     ],
+    ids=ascii,
 )
 def test_no_command(comment: str) -> None:
+    """RT-T07: quoted, in code, in a comment, behind other words, split, or written with look-alikes."""
     assert parse(comment) is None
+
+
+@pytest.mark.parametrize(
+    "ours", [help_text("backspace"), later_text("retry"), closed_text(), marker("c-1-2"), ASK, STOP]
+)
+def test_nothing_that_we_say_is_a_command(ours: str) -> None:
+    """RT-T05: not even where GitHub would let us start ourselves, or somebody quotes us."""
+    assert parse(f"{marker('c-1-2')}\n{ours}") is None
+    assert parse(ours) is None
+    assert parse("".join(f"> {line}\n" for line in ours.splitlines())) is None
 
 
 @given(st.text())
