@@ -9,7 +9,7 @@ from aiohttp import web
 from app.core.api_keys import ApiKey
 from app.core.errors import Refusal, UserError
 from app.core.events import Entry
-from app.core.task import Words
+from app.core.task import Asked
 from app.web import body, target
 from app.web.keys import Gate, is_signed
 from app.web.sse import NO_TASK, START, Place, Streams, parse_id
@@ -25,19 +25,6 @@ MAX_PROMPT = 32_000
 _TASK = re.compile(r"[a-z0-9-]{1,200}")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-
-
-class Asked(Words):
-    """A request to `/code`, understood: nothing in it is as the client wrote it but the prompt."""
-
-    repo: str
-    """`owner/name`."""
-    prompt: str
-    branch: str = ""
-    """The head branch asked for; "" leaves it to the server."""
-    caller: str
-    """Name of the API key; "local" where none is set."""
-    idempotency_key: str = ""
 
 
 class Desk(Protocol):

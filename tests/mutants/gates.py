@@ -5,7 +5,7 @@ from dataclasses import dataclass
 FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
     f"tests/e2e/test_{name}.py" for name in ("front_door", "work", "kill", "happy", "trouble")
 )
-CODE = "tests/web/test_code.py"
+ACCESS = "tests/web/test_access.py"
 E2B, E2B_KEPT = "tests/sandbox/test_e2b.py", "tests/sandbox/test_e2b_kept.py"
 KILLED = f"{KILL}::test_killed_and_started_again"
 
@@ -261,28 +261,28 @@ MUTANTS = (
         "app/web/code.py",
         "if repository is None or not key.may_name(repository):",
         "if repository is None:",
-        (f"{CODE}::test_a_key_for_some_repositories_neither_starts_nor_sees_others",),
+        (f"{ACCESS}::test_a_key_for_some_repositories_neither_starts_nor_sees_others",),
     ),
     Mutant(
         "pages of other sites",
         "app/web/keys.py",
         "if any(not origin or origin.lower() not in own for origin in origins):",
         "if False:",
-        (f"{CODE}::test_a_key_in_the_hands_of_another_sites_page_does_nothing",),
+        (f"{ACCESS}::test_a_key_in_the_hands_of_another_sites_page_does_nothing",),
     ),
     Mutant(
         "the name of this machine",
         "app/web/keys.py",
         "if not _LOCAL_HOST.fullmatch(",
         "if False and not _LOCAL_HOST.fullmatch(",
-        (f"{CODE}::test_without_keys_only_programs_on_this_machine_are_served",),
+        (f"{ACCESS}::test_without_keys_only_programs_on_this_machine_are_served",),
     ),
     Mutant(
         "who posts again starts nothing",
         "app/web/code.py",
         'if last := request.headers.get("Last-Event-ID", ""):',
         'if last := "":',
-        (f"{CODE}::test_a_client_that_posts_again_starts_nothing",),
+        ("tests/web/test_code.py::test_a_client_that_posts_again_starts_nothing",),
     ),
     Mutant(
         "readers that left are let go",

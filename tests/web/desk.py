@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from aiohttp import web
+from pydantic import SecretStr
 
 from app.core.api_keys import ApiKey
 from app.core.events import (
@@ -22,7 +23,8 @@ from app.core.events import (
     ToolEdit,
     ToolRead,
 )
-from app.web.code import Asked, Code
+from app.core.task import Asked
+from app.web.code import Code
 from app.web.health import Health
 from app.web.keys import Gate
 from app.web.server import make_app, make_runner
@@ -34,6 +36,13 @@ LINK_SECRET = b"what links are signed with"
 GITHUB = "https://github.com"
 ASK = {"repo_url": f"{GITHUB}/octo-org/larder", "prompt": "Parse quantities."}
 PULL = f"{GITHUB}/octo-org/larder/pull/7"
+WORD, OTHER = "a-key-of-sixteen", "another-key-of-ours"
+KEYS = (
+    ApiKey(name="ci", key=SecretStr(WORD)),
+    ApiKey(name="docs", key=SecretStr(OTHER), repositories=frozenset({"octo-org/docs"})),
+)
+BEARER = {"Authorization": f"Bearer {WORD}"}
+LIMITED = {"Authorization": f"Bearer {OTHER}"}
 RUN: tuple[tuple[Event, ...], ...] = (
     (Status(message="Cloned"),),
     (AIMessage(message="Näxt:\nlook"), ToolRead(filepath="larder/quantity.py")),
@@ -198,6 +207,12 @@ def parsed(text: str) -> tuple[list[str], list[dict[str, Any]]]:
     assert all(len(block) == 2 for block in blocks), text
     assert all(block[0].startswith("id: ") and block[1].startswith("data: ") for block in blocks), text
     return [block[0][4:] for block in blocks], [json.loads(block[1][6:]) for block in blocks]
+
+
+def said(reply: httpx.Response) -> str:
+    """The error, which is all that such a reply holds."""
+    assert list(reply.json()) == ["error"]
+    return str(reply.json()["error"])
 
 
 def wire(steps: Sequence[tuple[Event, ...]]) -> list[dict[str, Any]]:
