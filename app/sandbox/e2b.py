@@ -59,7 +59,6 @@ class E2BSandboxes:
                 return await self.connect(found.sandbox_id)
         for nth in range(MOST):
             made = await insist(partial(self._make, run_id, warm, nth), InProgress)
-            self._policies.known.setdefault(made, self._policies.cloning)
             with contextlib.suppress(SandboxGone):
                 return await self.connect(made)
         raise SandboxGone(run_id)
@@ -87,6 +86,7 @@ class E2BSandboxes:
         if not re.fullmatch(r"[a-z0-9-]+", sandbox_id):  # it becomes a part of an address
             raise SandboxGone(sandbox_id)
         box = await awake(partial(self._client.AsyncSandbox.connect, sandbox_id))
+        self._policies.known.pop(sandbox_id, None)
         return E2BSandbox(box, self._policies, self.patience, f"backspace-{self.deployment}", bool(self.wheels))
 
     async def runs(self) -> dict[str, str]:

@@ -35,7 +35,10 @@ START = 'exec python3 -I -S -c "$BACKSPACE_FAR"'
 
 @dataclass(frozen=True)
 class Policies:
-    """The two network policies, and by sandbox which one this process knows to be in force."""
+    """The two network policies, and by sandbox which one this process knows to be in force.
+
+    Known until it may have been paused: E2B can give a resumed sandbox the policy that it was made with.
+    """
 
     cloning: SandboxNetworkUpdate
     afterwards: SandboxNetworkUpdate
@@ -93,13 +96,12 @@ class E2BSandbox:
     async def keep(self, name: str) -> str:
         await awake(self._box.connect)
         kept = await insist(partial(self._box.create_snapshot, f"{self._kept_as}-{name}"))
+        self._policies.known.pop(self.id, None)
         return kept.snapshot_id
 
     async def receive(self, wheels: Path) -> None:
         """The files of the folder, as `WHEELS`."""
-        found = await asyncio.to_thread(lambda: {path.name: path.read_bytes() for path in wheels.iterdir()})
-        files = [WriteEntry(path=f"{WHEELS}/{file}", data=data) for file, data in found.items()]
-        await insist(partial(self._box.files.write_files, files))
+        await insist(partial(self._box.files.write_files, await asyncio.to_thread(_entries, wheels)))
 
     @property
     def _root(self) -> str:
@@ -126,6 +128,7 @@ class E2BSandbox:
                 if wait is None:
                     raise
                 await awake(self._box.connect)
+                self._policies.known.pop(self.id, None)
             except Transient:
                 if wait is None:
                     raise
@@ -189,6 +192,11 @@ class E2BSandbox:
         if self._wheels:
             ours |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
         return ours | dict(call.env)
+
+
+def _entries(wheels: Path) -> list[WriteEntry]:
+    files = [path for path in wheels.iterdir() if path.is_file()]
+    return [WriteEntry(path=f"{WHEELS}/{path.name}", data=path.read_bytes()) for path in files]
 
 
 async def awake(connect: Callable[..., Awaitable[AsyncSandbox]]) -> AsyncSandbox:

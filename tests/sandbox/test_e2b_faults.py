@@ -35,7 +35,7 @@ async def sandbox(cloud: E2B, run: str) -> AsyncIterator[E2BSandbox]:
     ids=str,
 )
 async def test_trouble_while_creating_leaves_one_sandbox(cloud: E2B, trouble: Json, run: str) -> None:
-    """FL-E01: refused, lost, or never answered; the next try finds what the first one made."""
+    """FL-E01, FL-K03: refused, lost, or never answered; the next try finds what the first one made."""
     cloud.fault("^/v2/sandboxes$", method="POST", times=1 if len(trouble) > 1 else 4, **trouble)
     there = in_e2b(cloud, patience=0.2)
     with pytest.raises(Transient):
