@@ -55,11 +55,17 @@ class Redactor:
 
     def text(self, s: str) -> str:
         """The text with every secret in it replaced by "[redacted]". Give it the whole, before anything is cut from it."""
+        return _PATTERNS.sub(REDACTED, self._without_known(s))
+
+    def knows(self, s: str) -> bool:
+        """Whether one of these secrets is in the text, in any of the forms."""
+        return self._without_known(s) != s
+
+    def _without_known(self, s: str) -> str:
         for form in self._forms:
             if form in s:
                 s = s.replace(form, REDACTED)
-        s = "…".join(map(self._without_cut, self._without_broken(s).split("…")))
-        return _PATTERNS.sub(REDACTED, s)
+        return "…".join(map(self._without_cut, self._without_broken(s).split("…")))
 
     def _without_broken(self, s: str) -> str:
         unbroken = _BREAKS.sub("", s)
@@ -92,6 +98,11 @@ class Redactor:
             case dict():
                 return {self.value(key): self.value(inner) for key, inner in value.items()}
         return value
+
+
+def lookalikes(s: str) -> frozenset[str]:
+    """What in the text looks like a token or a private key, whosever it is."""
+    return frozenset(found[0] for found in _PATTERNS.finditer(s))
 
 
 def _forms(secret: str) -> Iterator[str]:

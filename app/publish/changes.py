@@ -1,12 +1,20 @@
-"""The first gate: which changed paths may leave the sandbox. Pure: it sees names, modes and sizes, as the sandbox told them."""
+"""The gate: which changes may leave the sandbox. Pure: it judges names, modes and bytes, as the sandbox told them.
 
+A change passes, is stripped (nobody can let it through), or is asked about: it stays out of this pull request, and a person who
+approves the hash of all that was asked about lets exactly that content through in the next run.
+"""
+
+import hashlib
 import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from app.core.events import LeftOutPath
+from app.core.redact import Redactor
+from app.publish import contents as looked_into
+from app.publish import names
+from app.publish.protected import Kept, by_name
 from app.sandbox.repo import Change
 
 
@@ -19,29 +27,64 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Both lists are in the order of their paths."""
+    """All three lists are in the order of their paths."""
 
     passed: tuple[Change, ...]
     left_out: tuple[LeftOutPath, ...]
     refused: str | None
     """One sentence for people, where the whole is too large: then nothing passed."""
+    asked: tuple[str, ...] = ()
+    """Those of `left_out` that a person may let through, as they are named there."""
+    approval: str = ""
+    """What stands for exactly the content of all `asked`, and of nothing else."""
 
 
-def judge(changes: Iterable[Change], limits: Limits = Limits()) -> Verdicts:
-    """What may be published, and what is left out with its reason.
+@dataclass(frozen=True)
+class Contents:
+    """`new`: the bytes of every changed path that has some. `before`: those of the base, for `compared` paths. `known`: our secrets."""
 
-    A reason depends on that one change alone, so leaving paths out never lets another one in.
+    new: Mapping[str, bytes]
+    before: Mapping[str, bytes] = field(default_factory=dict)
+    known: Redactor = field(default_factory=lambda: Redactor(()))
+
+
+def judge(
+    changes: Iterable[Change],
+    limits: Limits = Limits(),
+    contents: Contents | None = None,
+    approved: frozenset[str] = frozenset(),
+) -> Verdicts:
+    """What may be published, and what is left out with its reason. A `Verdicts.approval` in `approved` lets that set through.
+
+    Leaving a path out never lets another one in. Bytes that `contents` lacks are asked about; without any, names and modes alone count.
+    Some seconds for the largest change (half a second per MB): call it in a thread.
     """
     ordered = sorted(changes, key=lambda change: change.path)
-    reasons = [_why_not(change, limits) for change in ordered]
-    passed = tuple(change for change, reason in zip(ordered, reasons, strict=True) if reason is None)
-    left_out = tuple(
-        LeftOutPath(path=_showable(change.path), reason=reason)
-        for change, reason in zip(ordered, reasons, strict=True)
-        if reason
-    )
+    kept = {change.path: found for change in ordered if (found := _judged(change, limits, contents))}
+    kept |= _in_their_place(ordered, kept)
+    asked = [change for change in ordered if change.path in kept and kept[change.path].ask]
+    approval = _approval(asked) if asked else ""
+    if approval in approved:
+        kept = {path: found for path, found in kept.items() if not found.ask}
+        asked, approval = [], ""
+    passed = tuple(change for change in ordered if change.path not in kept)
     refused = _too_large(passed, limits)
-    return Verdicts(() if refused else passed, left_out, refused)
+
+    def shown(path: str) -> str:
+        return contents.known.text(names.showable(path)) if contents else names.showable(path)
+
+    return Verdicts(
+        passed=() if refused else passed,
+        left_out=tuple(LeftOutPath(path=shown(path), reason=kept[path].reason) for path in sorted(kept)),
+        refused=refused,
+        asked=tuple(shown(change.path) for change in asked),
+        approval=approval,
+    )
+
+
+def compared(changes: Iterable[Change], new: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The paths of which the gate needs what the base has."""
+    return tuple(c.path for c in changes if c.path in new and looked_into.is_compared(c, new[c.path]))
 
 
 def touches_tests(paths: Iterable[str]) -> bool:
@@ -49,46 +92,73 @@ def touches_tests(paths: Iterable[str]) -> bool:
     return any(_is_test_or_config(PurePosixPath(path)) for path in paths)
 
 
-def _why_not(change: Change, limits: Limits) -> str | None:
-    return _bad_name(change.path) or _needs_a_person(change.path) or _bad_content(change, limits)
+def _judged(change: Change, limits: Limits, contents: Contents | None) -> Kept | None:
+    """The first reason, what nobody can let through before what a person can."""
+    found = list(_reasons(change, limits, contents))
+    return next((kept for kept in found if not kept.ask), found[0] if found else None)
 
 
-def _bad_name(path: str) -> str | None:
-    if not _is_utf8(path):
-        return "its name is not UTF-8"
-    if any(unicodedata.category(c) == "Cc" for c in path):
-        return "its name has control characters"
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts):
-        return "its name is no plain path inside the repository"
-    if any(_could_be_git_folder(part) for part in re.split(r"[/\\]", path)):
-        return "its name is, on some system, that of git's own folder"
-    return None
-
-
-def _needs_a_person(path: str) -> str | None:
-    parts = [_folded(part) for part in path.split("/")]
-    if parts[:2] in ([".github", "workflows"], [".github", "actions"]):
-        return "workflow files need a person"
-    if parts[-1] in ("action.yml", "action.yaml"):
-        return "action files need a person"
-    if parts == [".gitmodules"]:
-        return "the addresses of submodules need a person"
-    return None
-
-
-def _bad_content(change: Change, limits: Limits) -> str | None:
+def _reasons(change: Change, limits: Limits, contents: Contents | None) -> Iterator[Kept]:
+    if bad := names.bad(change.path):
+        yield Kept(bad, ask=False)
+        return
+    if contents and contents.known.knows(change.path):
+        yield Kept("its name holds a secret of this server", ask=False)
+    if kept := by_name(names.folded(change.path)):
+        yield kept
     if change.status == "D":
-        return None
-    if change.new_mode == "160000":
-        return "submodules need a person"
-    if change.new_mode == "120000":
-        return "symbolic links need a person"
-    if change.new_mode not in ("100644", "100755"):
-        return f"its mode {change.new_mode} is not that of a file"
+        return
+    if kept := looked_into.by_mode(change):
+        yield kept
     if change.size > limits.file_bytes:
-        return f"it has {_mb(change.size)}; a file may have {_mb(limits.file_bytes)}"
-    return None
+        yield Kept(f"it has {_mb(change.size)}; a file may have {_mb(limits.file_bytes)}", ask=False)
+    elif contents and change.new_mode != "160000":
+        yield from _by_content(change, contents)
+
+
+def _by_content(change: Change, contents: Contents) -> Iterator[Kept]:
+    content = contents.new.get(change.path)
+    if content is None:
+        yield Kept("its content could not be looked at")
+        return
+    if kept := looked_into.never(change, content, contents.known):
+        yield kept
+    if kept := looked_into.to_ask(change, content, contents.before.get(change.path, b"")):
+        yield kept
+
+
+def _in_their_place(changes: Sequence[Change], kept: Mapping[str, Kept]) -> dict[str, Kept]:
+    """A file in the place of a folder, or the other way round, deletes what was there: where that is left out, it is too."""
+    stay = {change.path: kept[change.path] for change in changes if change.status == "D" and change.path in kept}
+    holding: dict[str, Kept] = {}
+    for path, found in stay.items():
+        for parent in _parents(path):
+            holding[parent] = _stricter(found, holding.get(parent))
+    more = {}
+    for change in changes if stay else ():
+        others = [holding.get(change.path), *(stay.get(parent) for parent in _parents(change.path))]
+        strictest = min((found for found in others if found), key=lambda found: found.ask, default=None)
+        if change.status != "D" and strictest:
+            instead = Kept("it would take the place of what is left out", strictest.ask)
+            more[change.path] = _stricter(kept.get(change.path, instead), instead)
+    return more
+
+
+def _stricter(found: Kept, other: Kept | None) -> Kept:
+    return other if other and found.ask and not other.ask else found
+
+
+def _parents(path: str) -> Iterator[str]:
+    """The folders that a path lies in."""
+    while (at := path.rfind("/")) > 0:
+        path = path[:at]
+        yield path
+
+
+def _approval(asked: Sequence[Change]) -> str:
+    """128 bits: who can choose two contents must not find two with the same."""
+    entries = "".join(f"{change.new_mode} {change.new_sha}\t{change.path}\0" for change in asked)
+    return hashlib.sha256(entries.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _too_large(passed: tuple[Change, ...], limits: Limits) -> str | None:
@@ -100,34 +170,6 @@ def _too_large(passed: tuple[Change, ...], limits: Limits) -> str | None:
             f"The change has {_mb(total)}; a pull request may have {_mb(limits.total_bytes)}. Ask for a smaller step."
         )
     return None
-
-
-def _could_be_git_folder(part: str) -> bool:
-    """Whether any file system that git runs on may open `.git` under this name.
-
-    Case and hidden characters do not count on macOS; trailing dots and spaces, all after a colon, and the short name `git~1` on
-    Windows. Wider than git's own rule (compatibility forms, accents, a dotless i), for nobody needs such names.
-    """
-    return re.fullmatch(r"\.git|git~\d+", _folded(part.split(":")[0])) is not None
-
-
-def _folded(part: str) -> str:
-    letters = (
-        c for c in unicodedata.normalize("NFKD", part) if unicodedata.category(c) not in ("Cf", "Cc", "Mn", "Me")
-    )
-    return "".join(letters).upper().lower().rstrip(". ")
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _showable(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _mb(size: int) -> str:

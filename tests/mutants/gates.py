@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         "tokens are for one repository",
         "app/github/tokens.py",
-        'narrowed = {"repository_ids": [key.repository_id], "permissions": dict(key.permissions)}',
-        'narrowed = {"permissions": dict(key.permissions)}',
+        "if key.repository_id is not None:",
+        "if False:",
         ("tests/github",),
     ),
     Mutant(
@@ -87,17 +87,52 @@ MUTANTS = (
     ),
     Mutant(
         "workflow files are left out",
-        "app/publish/changes.py",
-        'return "workflow files need a person"',
+        "app/publish/protected.py",
+        'return Kept("workflow files need a person", ask=False)',
         "return None",
         (f"{WORK}::test_a_change_to_a_workflow_is_left_out_and_said",),
     ),
     Mutant(
         "no symbolic link is published",
-        "app/publish/changes.py",
-        'return "symbolic links need a person"',
+        "app/publish/contents.py",
+        'return Kept("symbolic links need a person")',
         "return None",
         ("tests/publish/test_changes.py",),
+    ),
+    Mutant(
+        "an approval is of exactly that content",
+        "app/publish/changes.py",
+        "{change.new_mode} {change.new_sha}",
+        "",
+        ("tests/publish/test_changes.py",),
+    ),
+    Mutant(
+        "what is stripped can't be approved",
+        "app/publish/changes.py",
+        "if not found.ask}",
+        "if False}",
+        ("tests/publish/test_changes.py",),
+    ),
+    Mutant(
+        "nothing that is left out is deleted by what takes its place",
+        "app/publish/changes.py",
+        "    kept |= _in_their_place(ordered, kept)\n",
+        "",
+        ("tests/publish/test_changes.py",),
+    ),
+    Mutant(
+        "no secret of the server is published",
+        "app/publish/contents.py",
+        "if any(known.knows(text) for text in _texts(content)):",
+        "if False:",
+        ("tests/publish/test_contents.py",),
+    ),
+    Mutant(
+        "a person is asked about what an installation would newly run or fetch",
+        "app/publish/packages.py",
+        "if fresh else None",
+        "if False else None",
+        ("tests/publish/test_packages.py",),
     ),
     Mutant(
         "what is published is what was checked",
@@ -130,8 +165,8 @@ MUTANTS = (
     Mutant(
         "the pull request is looked up",
         "app/publish/pull_request.py",
-        "    found = await github.pull_for(head)\n    if found:\n        return found\n    if",
-        "    if",
+        "    found = await _find(github, body, head, fork)\n    if found:\n        return found\n    try",
+        "    try",
         ("tests/publish/test_pull_request.py",),
     ),
     Mutant(

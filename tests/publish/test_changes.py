@@ -1,4 +1,4 @@
-"""The first gate: what may leave the sandbox, by name, mode and size."""
+"""The gate: what may leave the sandbox, by name, mode and size; and what a person may let through."""
 
 import random
 
@@ -6,16 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.publish import names
 from app.publish.changes import Limits, Verdicts, judge, touches_tests
 from app.sandbox.repo import Change, Status
 
 
-def change(path: str, mode: str = "100644", status: Status = "A", size: int = 10, old_mode: str = "000000") -> Change:
-    return Change(path, status, old_mode, mode, "0" * 40, "1" * 40, size, False)
+def change(
+    path: str,
+    mode: str = "100644",
+    status: Status = "A",
+    size: int = 10,
+    old_mode: str = "000000",
+    sha: str = "1" * 40,
+) -> Change:
+    return Change(path, status, old_mode, mode, "0" * 40, sha, size, False)
 
 
 def deleted(path: str, old_mode: str = "100644") -> Change:
-    return change(path, "000000", "D", 0, old_mode)
+    return change(path, "000000", "D", 0, old_mode, "0" * 40)
 
 
 def reason(change: Change) -> str | None:
@@ -28,11 +36,14 @@ def reason(change: Change) -> str | None:
     "fine",
     [
         change("api/models.py"),
-        change("run.sh", "100755"),
+        change("run.sh", "100755", "M", old_mode="100755"),
+        change("run.sh", "100644", "M", old_mode="100755"),
         change(".gitignore"),
-        change(".gitattributes"),
-        change(".github/CODEOWNERS"),
-        change(".github/ISSUE_TEMPLATE/bug.yml"),
+        change(".editorconfig"),
+        change(".env.example"),
+        change(".changeset/brave-cats-run.md"),
+        change("docs/agents.rst"),
+        change("src/workflows/ci.yml"),
         change("docs/.github.md"),
         change("git/git.py"),
         change("ünïcode/文件.txt"),
@@ -56,10 +67,13 @@ def test_ordinary_changes_pass(fine: Change) -> None:
         (change(".GitHub/Workflows/ci.yml"), "workflow files need a person"),
         (deleted(".github/workflows/ci.yml"), "workflow files need a person"),
         (change(".github/workflows"), "workflow files need a person"),
-        (change(".github/actions/build/index.js"), "workflow files need a person"),
+        (change(".github./workflows ./ci.yml"), "workflow files need a person"),
+        (change(".github\\workflows\\ci.yml"), "workflow files need a person"),
+        (change(".g\u200dithub/workflows/ci.yml"), "workflow files need a person"),
+        (change("GITHUB~1/WORKFL~1/ci.yml"), "its name is, on Windows, the short form of another"),
+        (change(".github/actions/build/index.js"), "action files need a person"),
         (change(".github/action.yml"), "action files need a person"),
         (change("build/Action.yaml"), "action files need a person"),
-        (change(".gitmodules"), "the addresses of submodules need a person"),
         (change("vendor/lib", "160000"), "submodules need a person"),
         (change("vendor/lib", "160000", "M", old_mode="160000"), "submodules need a person"),
         (change("notes", "120000"), "symbolic links need a person"),
@@ -79,6 +93,55 @@ def test_ordinary_changes_pass(fine: Change) -> None:
 def test_these_are_left_out_and_said(change: Change, why: str) -> None:
     """RT-G05, RT-R09"""
     assert reason(change) == why
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (("action.yml", "build/Action.yaml", ".github/actions/x/index.js"), "action files need a person"),
+        (("CODEOWNERS", ".github/CODEOWNERS", "docs/codeowners", ".gitlab/CODEOWNERS"), "it decides who has to review"),
+        (
+            ("AGENTS.md", "pkg/CLAUDE.md", "Claude.MD", "GEMINI.md", ".cursorrules", ".github/copilot-instructions.md"),
+            "agents take it for instructions",
+        ),
+        (
+            (".github/backspace.yml", ".github/dependabot.yml", ".github/ISSUE_TEMPLATE/bug.yml", ".GitHub/x"),
+            "it tells GitHub what to do",
+        ),
+        ((".gitlab-ci.yml", "Jenkinsfile", "azure-pipelines.yml"), "it tells CI what to run"),
+        ((".gitattributes", "sub/.gitattributes", ".gitmodules", ".lfsconfig"), "it tells git what to do"),
+        (
+            (".mcp.json", ".npmrc", "web/.yarnrc.yml", ".pypirc", ".pre-commit-config.yaml"),
+            "it tells tools what to run or to trust",
+        ),
+        ((".env", ".env.production", "web/.ENV"), "it sets the environment, and may hold secrets"),
+        (
+            (
+                ".vscode/tasks.json",
+                ".claude/settings.json",
+                ".devcontainer/x",
+                ".husky/pre-commit",
+                ".githooks/pre-push",
+                "a/.idea/x",
+            ),
+            "it lies in a folder that tools keep for themselves",
+        ),
+    ],
+)
+def test_a_person_is_asked_about_what_acts_by_its_name(paths: tuple[str, ...], why: str) -> None:
+    """RT-G05, RT-G06, RT-R02, RT-R12"""
+    for path in paths:
+        for some in (change(path), change(path, status="M", old_mode="100644"), deleted(path)):
+            verdicts = judge([some])
+            assert (verdicts.asked, verdicts.left_out[0].reason) == ((path,), why)
+
+
+def test_a_person_is_asked_about_a_new_executable_and_a_symbolic_link() -> None:
+    """RT-G11"""
+    assert judge([change("run.sh", "100755")]).left_out[0].reason == "it became executable"
+    assert judge([change("run.sh", "100755", "M", old_mode="100644")]).asked == ("run.sh",)
+    assert judge([change("notes", "120000")]).asked == ("notes",)
+    assert judge([change("lib", "160000")]).asked == ()
 
 
 GIT = "its name is, on some system, that of git's own folder"
@@ -115,28 +178,47 @@ def test_no_name_that_some_system_takes_for_gits_folder_passes(path: str) -> Non
 
 
 HFS_IGNORES = "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
-disguised = st.tuples(
-    st.lists(st.text(HFS_IGNORES, max_size=2), min_size=5, max_size=5),
-    st.lists(st.booleans(), min_size=4, max_size=4),
-    st.sampled_from(["", ".", " ", ". .", "::$INDEX_ALLOCATION", ":x", " :y"]),
-).map(
-    lambda t: (
-        "".join(h + (c.upper() if up else c) for h, c, up in zip(t[0], ".git", t[1], strict=False)) + t[0][4] + t[2]
+
+
+def disguised(name: str) -> st.SearchStrategy[str]:
+    """The name as macOS or Windows still takes it for the same."""
+    hidden = st.lists(st.text(HFS_IGNORES, max_size=2), min_size=len(name), max_size=len(name))
+    upper = st.lists(st.booleans(), min_size=len(name), max_size=len(name))
+    ends = st.sampled_from(["", ".", " ", ". .", "::$INDEX_ALLOCATION", ":x", " :y", "\u200d"])
+    return st.builds(
+        lambda hides, ups, end: (
+            "".join(h + (c.upper() if up else c) for h, c, up in zip(hides, name, ups, strict=True)) + end
+        ),
+        hidden,
+        upper,
+        ends,
     )
-)
 
 
 @given(
-    folder=disguised, parents=st.lists(st.sampled_from(["a", "b c", "x.y"]), max_size=3), slash=st.sampled_from("/\\")
+    folder=disguised(".git"),
+    parents=st.lists(st.sampled_from(["a", "b c", "x.y"]), max_size=3),
+    slash=st.sampled_from("/\\"),
 )
 def test_nothing_that_git_on_any_system_would_write_into_its_own_folder_passes(
     folder: str, parents: list[str], slash: str
 ) -> None:
+    """RT-R09"""
     assert judge([change(slash.join([*parents, folder, "config"]))]).passed == ()
 
 
+@given(disguised(".github"), disguised("workflows"), st.sampled_from("/\\"), st.sampled_from("AMD"))
+def test_nothing_that_any_system_would_write_into_the_folder_of_workflows_passes(
+    folder: str, inner: str, slash: str, status: Status
+) -> None:
+    """RT-G05: nor can anybody approve it."""
+    path = slash.join([folder, inner, "x.yml"])
+    verdicts = judge([deleted(path) if status == "D" else change(path, status=status)])
+    assert (verdicts.passed, verdicts.asked) == ((), ())
+
+
 paths = st.text(st.sampled_from(list("ab./\\:~1 GITgit\u200d\n\udce9")), max_size=12) | st.sampled_from(
-    ["a.py", ".github/workflows/x", ".github/action.yml"]
+    ["a.py", ".github/workflows/x", ".github/action.yml", "AGENTS.md", ".vscode/tasks.json", ".github", "a"]
 )
 changes = st.builds(
     change,
@@ -146,6 +228,7 @@ changes = st.builds(
     size=st.integers(0, 60),
 ) | st.builds(deleted, paths)
 LIMITS = Limits(file_bytes=50, files=4, total_bytes=100)
+WIDE = Limits(file_bytes=50)
 
 
 @given(st.lists(changes, max_size=8, unique_by=lambda c: c.path), st.randoms())
@@ -158,6 +241,64 @@ def test_the_verdict_depends_on_the_set_of_changes_and_nothing_else(some: list[C
     assert verdicts.refused or len(verdicts.passed) + len(verdicts.left_out) == len(some)
     for left in verdicts.left_out:
         left.model_dump_json()
+
+
+@given(st.lists(changes, max_size=8, unique_by=lambda c: c.path))
+def test_an_approval_lets_through_what_was_asked_about_and_nothing_else(some: list[Change]) -> None:
+    asked = judge(some, WIDE)
+    let = judge(some, WIDE, approved=frozenset({asked.approval}))
+    assert bool(asked.approval) == bool(asked.asked)
+    assert {c.path for c in let.passed} == {c.path for c in asked.passed} | {
+        c.path for c in some if names.showable(c.path) in asked.asked
+    }
+    assert (let.asked, let.approval) == ((), "")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [change("AGENTS.md", sha="2" * 40)],
+        [change("AGENTS.md", "100755")],
+        [change("CLAUDE.md")],
+        [change("AGENTS.md"), change("CLAUDE.md")],
+        [deleted("AGENTS.md")],
+    ],
+    ids=["another content", "another mode", "another path", "one more", "deleted"],
+)
+def test_an_approval_is_of_exactly_that_content(later: list[Change]) -> None:
+    """RT-G06: a draft of the agent's that somebody approved says nothing about its next one."""
+    approval = judge([change("AGENTS.md")]).approval
+    assert judge([change("AGENTS.md")], approved=frozenset({approval})).asked == ()
+    assert judge(later, approved=frozenset({approval})).passed == ()
+
+
+def test_what_is_stripped_can_not_be_approved() -> None:
+    """RT-G05, RT-G11"""
+    some = [change(".github/workflows/ci.yml"), change("AGENTS.md"), change("lib", "160000")]
+    asked = judge(some)
+    assert asked.asked == ("AGENTS.md",)
+    assert [c.path for c in judge(some, approved=frozenset({asked.approval})).passed] == ["AGENTS.md"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "instead"),
+    [
+        (".github/workflows/ci.yml", ".github"),
+        (".github/workflows/ci.yml", ".github/workflows"),
+        ("docs/CODEOWNERS", "docs"),
+        ("CODEOWNERS", "CODEOWNERS/x"),
+        ("a/b/.mcp.json", "a"),
+    ],
+)
+def test_nothing_that_is_left_out_is_deleted_by_what_takes_its_place(gone: str, instead: str) -> None:
+    """A file where a folder was removes the folder from the tree, and the other way round."""
+    verdicts = judge([deleted(gone), change(instead), change("b.py")])
+    assert [c.path for c in verdicts.passed] == ["b.py"]
+    stripped = ".github" in gone
+    assert bool(verdicts.asked) != stripped
+    assert len(judge([deleted(gone), change(instead)], approved=frozenset({verdicts.approval})).passed) == 2 * (
+        not stripped
+    )
 
 
 def test_too_many_files_refuse_the_whole() -> None:
