@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -28,10 +28,17 @@ def _plain_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _sqlite_file(value: str) -> str:
-    if not value.removeprefix("sqlite:///").strip("/") or not value.startswith("sqlite:///"):
-        raise ValueError("only sqlite:///FILE works in this version")
-    return value
+def _database(value: str) -> str:
+    if value.startswith("sqlite:///") and value.removeprefix("sqlite:///").strip("/"):
+        return value
+    if re.fullmatch(r"postgres(ql)?://[^/]*/.+", value):
+        return value.replace("postgres://", "postgresql://", 1)
+    raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def _password(url: str) -> str:
+    """Of the database; "" where there is none, as for a SQLite file."""
+    return unquote(urlsplit(url).password or "")
 
 
 def _is_rsa(pem: bytes) -> bool:
@@ -126,8 +133,8 @@ class Settings(BaseSettings):
     backspace_data: Path = Path("backspace-sandboxes")
     """Folder for the local sandboxes."""
 
-    backspace_database_url: Annotated[str, AfterValidator(_sqlite_file)] = "sqlite:///backspace.db"
-    """Database: a SQLite file, for one server process."""
+    backspace_database_url: Annotated[str, AfterValidator(_database)] = "sqlite:///backspace.db"
+    """Database: a SQLite file, for one server process; or `postgresql://USER:PASSWORD@HOST/DATABASE`, for several."""
     backspace_label: str = "backspace"
     """Label that starts work on an issue."""
     backspace_max_runs: int = Field(default=4, ge=1, le=100)
@@ -217,7 +224,8 @@ class Settings(BaseSettings):
         key = [self.private_key()] if self.has_app else []
         api = [key.key.get_secret_value() for key in self.api_keys()]
         traces = [word for value in self.trace_headers().values() for word in value.split() if len(word) >= KEY_LENGTH]
-        return (*(secret.get_secret_value() for secret in given if secret), *key, *api, *traces)
+        database = [password] if (password := _password(self.backspace_database_url)) else []
+        return (*(secret.get_secret_value() for secret in given if secret), *key, *api, *traces, *database)
 
     def trace_endpoint(self) -> str | None:
         """Whole address that traces go to; None: nowhere."""
@@ -243,9 +251,9 @@ class Settings(BaseSettings):
 class RunAlone(Settings):
     """For one run on the command line: neither the App nor a token is needed for a repository of this machine."""
 
-    github_app_id: int | None = None
-    github_private_key_path: Path | None = None
-    github_webhook_secret: SecretStr | None = None
+    github_app_id: int | None = Field(default=None, validate_default=False)
+    github_private_key_path: Path | None = Field(default=None, validate_default=False)
+    github_webhook_secret: SecretStr | None = Field(default=None, validate_default=False)
 
 
 class E2BAlone(RunAlone):
@@ -272,8 +280,7 @@ def load(env_file: Path | None = Path(".env"), kind: type[Settings] = Settings) 
 
 def _refuse_sandbox(settings: Settings) -> None:
     """Raises UserError for a sandbox that can't be had, or that must not be had by accident."""
-    if settings.sandbox == "e2b" and not settings.e2b_api_key:
-        raise UserError("E2B_API_KEY: is missing, and BACKSPACE_SANDBOX=e2b needs it.")
+    refuse_lack_of_key(settings)
     if settings.loopback_only:
         return
     if settings.sandbox == "unsafe-local":
@@ -282,6 +289,12 @@ def _refuse_sandbox(settings: Settings) -> None:
         raise UserError(
             "BACKSPACE_SANDBOX: a server that others reach (HOST) needs E2B_API_KEY; or set local, to run their commands on this machine."
         )
+
+
+def refuse_lack_of_key(settings: Settings) -> None:
+    """Raises UserError where commands are to run in E2B and its key is missing."""
+    if settings.sandbox == "e2b" and not settings.e2b_api_key:
+        raise UserError("E2B_API_KEY: is missing, and BACKSPACE_SANDBOX=e2b needs it.")
 
 
 def _say(error: ErrorDetails) -> str:

@@ -71,7 +71,7 @@ def test_serve_names_everything_that_is_malformed_and_shows_no_value(tmp_path: P
         "GITHUB_APP_ID": "canary-12",
         "GITHUB_PRIVATE_KEY": "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n",
         "GITHUB_WEBHOOK_SECRET": "canary-of-15-ch",
-        "BACKSPACE_DATABASE_URL": "postgresql://user:canary@db/x",
+        "BACKSPACE_DATABASE_URL": "mysql://user:canary@db/x",
         "BACKSPACE_SANDBOX": "canary",
         "PORT": "canary",
     }

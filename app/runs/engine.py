@@ -5,20 +5,22 @@ replaced here each cost days elsewhere: see docs/design.md, "The engine".
 """
 
 import asyncio
-import fcntl
 import logging
-import os
-from collections.abc import Awaitable, Callable
+import uuid
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos._utils import INTERNAL_QUEUE_NAME
 
-from app.core.errors import UserError
-from app.core.events import EVENT, Entry
+from app.core.errors import Transient
+from app.core.events import EVENT, Entry, Error
 from app.runs import tables
+from app.runs.database import Database, mark
+from app.runs.holders import ACTING, Execution
+from app.runs.leases import BEAT, Leases
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -28,22 +30,46 @@ StepBody = Callable[[], Awaitable[Json]]
 QUEUE = "runs"
 NEVER = 1_000_000
 """Recovery attempts after which DBOS itself would give a workflow up, in which case no code of ours runs: it must never act."""
+TO_BEGIN = 8.0
+"""Seconds for a request to be on disk: GitHub gives a delivery ten."""
+ALONE = "this-file"
+"""Name of the one process that a SQLite file serves."""
+DETACHED = ("prepare", "tools", "verify")
+"""Steps that wait for commands in a sandbox, which are keyed and go on without us. All others get time to be recorded."""
+IN_VAIN = "The server was ended three times at this point, so the work goes no further."
 
 
 class Workflow:
     """What a workflow's code sees of the engine. Its code branches on nothing but what steps returned."""
 
-    def __init__(self, engine: "Engine", workflow_id: str) -> None:
+    def __init__(self, engine: "Engine", workflow_id: str, execution: Execution) -> None:
         self.id = workflow_id
+        self.execution = execution
+        self.under_way = ""
+        """Name of the step that runs now."""
         self._engine = engine
 
     async def step(self, name: str, body: StepBody) -> Json:
-        """Run and record `body`, or return what was recorded. `body` returns small plain JSON and does not raise what is expected."""
+        """Run and record `body`, or return what was recorded. `body` returns small plain JSON and does not raise what is expected.
+
+        A step that has ended its process too often is recorded as one that has failed.
+        """
+        await self._engine.may_go_on()
+        ran = False
 
         async def recorded() -> Json:  # DBOS tells async from sync by the function, not by what a lambda returns
+            nonlocal ran
+            ran = True
+            if self.execution.is_vain:
+                log.error("step %s is given up: %s", name, IN_VAIN, extra={"task": self.id})
+                return {"failed": IN_VAIN, "events": [Error(message=IN_VAIN).model_dump()]}
             return await body()
 
+        self.under_way = name
         output: Json = await DBOS.run_step_async({"name": name}, recorded)
+        self.under_way = ""
+        if ran:
+            await patiently(self.execution.got_further)
         self._engine.recorded()
         return output
 
@@ -65,40 +91,58 @@ class Engine:
     """One per process. `start` inside the running loop, so that workflows live on it."""
 
     def __init__(self, database_url: str, *, max_runs: int) -> None:
-        self._path = Path(database_url.removeprefix("sqlite:///"))
-        self._url = database_url
+        self._database = Database(database_url)
+        self._executor = uuid.uuid4().hex[:12] if self._database.shared else ALONE
+        self._leases = Leases(self.db, self._executor) if self._database.shared else None
         self._max_runs = max_runs
         self._code: dict[str, Any] = {}
+        self._running: dict[str, Workflow] = {}
         self._wakers: set[asyncio.Event] = set()
         self._stops: dict[str, asyncio.Event] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+        self._draining = False
 
     def register(self, name: str, code: WorkflowCode) -> None:
         """Give a kind of workflow its code, before `start`."""
 
         async def body(spec: Json) -> Json:
             assert DBOS.workflow_id is not None
-            return await code(Workflow(self, DBOS.workflow_id), spec)
+            return await self._execute(code, DBOS.workflow_id, spec)
 
         body.__qualname__ = name
         self._code[name] = DBOS.workflow(name=name, max_recovery_attempts=NEVER)(body)
 
+    async def _execute(self, code: WorkflowCode, workflow_id: str, spec: Json) -> Json:
+        execution = Execution(self.db, workflow_id, uuid.uuid4().hex)
+        workflow = Workflow(self, workflow_id, execution)
+        await patiently(execution.take_up)
+        self._running[workflow_id] = workflow
+        ACTING.set(execution)
+        try:
+            output = await code(workflow, spec)
+            await patiently(execution.end)
+            return output
+        finally:
+            if self._running.get(workflow_id) is workflow:
+                del self._running[workflow_id]
+
     async def start(self) -> None:
-        """Open the database and take up every unfinished workflow. Raises UserError where the file can't be had."""
-        self._take_file()
-        self._db = _sqlite(self._url)
-        DBOS(
+        """Open the database and take up every unfinished workflow that is nobody's. Raises UserError where it can't be had."""
+        await asyncio.to_thread(self._database.open)
+        self._dbos = DBOS(
             config={
                 "name": "backspace",
-                "system_database_url": self._url,
-                "system_database_engine": self._db,
+                "system_database_url": self._database.url,
+                "system_database_engine": self._database.engine,
                 "serializer": DBOSPortableJSONSerializer(),
                 "application_version": "1",
-                "executor_id": "this-file",
+                "executor_id": self._executor,
                 "max_executor_threads": 16,
                 "log_level": "WARNING",
             }
         )
-        await self.db(tables.create)
+        if self._leases:
+            await self._leases.beat()
         DBOS.launch()
         await DBOS.register_queue_async(
             QUEUE,
@@ -107,31 +151,33 @@ class Engine:
             polling_interval_sec=0.25,
             on_conflict="always_update",
         )
+        if self._leases:
+            self._keep(asyncio.create_task(self._supervise(self._leases)))
 
-    def _take_file(self) -> None:
-        """One SQLite file serves one process: then every unfinished workflow in it is ours to take up, and nobody races us."""
-        try:
-            self._path.touch(mode=0o600)
-            self._lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another Backspace process uses {self._path}: one SQLite file serves one process."
-            ) from None
-        except OSError as e:
-            raise UserError(f"BACKSPACE_DATABASE_URL: {self._path} can't be opened ({e.strerror}).") from None
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    async def db(self, work: Callable[[sa.Connection], T]) -> T:
-        """One transaction, off the loop."""
-
-        def transaction() -> T:
-            with self._db.begin() as connection:
-                return work(connection)
-
-        return await asyncio.to_thread(transaction)
+    async def db(self, work: Callable[[sa.Connection], T], /) -> T:
+        """One transaction, off the loop. Raises Transient where the database can't be used now."""
+        return await asyncio.to_thread(self._database.transaction, work)
 
     async def begin(self, name: str, workflow_id: str, spec: Json) -> None:
-        """Start a workflow at once. It is on disk when this returns; the same id starts nothing new."""
+        """Start a workflow at once. It is on disk when this returns; the same id starts nothing new.
+
+        Raises Transient where that can't be had in a few seconds. It may still come to it then.
+        """
+        if self._draining:
+            raise Transient("This process is about to end.")
+        await self.db(mark("asked"))  # the library would wait for room on the disk, and with it whoever asks
+        beginning = asyncio.create_task(self._begin(name, workflow_id, spec))
+        self._keep(beginning)
+        done, _ = await asyncio.wait({beginning}, timeout=TO_BEGIN)
+        if not done:
+            raise Transient("The database is too slow.")
+        beginning.result()
+
+    async def _begin(self, name: str, workflow_id: str, spec: Json) -> None:
         with SetWorkflowID(workflow_id):
             await DBOS.start_workflow_async(self._code[name], spec)
 
@@ -139,6 +185,76 @@ class Engine:
         """Put a workflow in line: one at a time in a thread, `max_runs` in this process."""
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
+
+    async def _supervise(self, leases: Leases) -> None:
+        while not self._draining:
+            try:
+                await leases.beat()
+                await self._take_over(leases)
+                await self._hear_others()
+            except Transient as e:
+                log.warning("the lease was not renewed: %s", e)
+            except Exception:
+                log.exception("a look at the other processes failed; the next one tries again")
+            await asyncio.sleep(BEAT)
+
+    async def _take_over(self, leases: Leases) -> None:
+        """Put the runs of dead processes back in line: again and again, so none is left by whatever happens in between."""
+        for executor in leases.dead:
+            if taken := await asyncio.to_thread(DBOS._recover_pending_workflows, [executor]):
+                log.warning("%d runs of a process that is gone go on", len(taken))
+            else:
+                await leases.forget_past(executor)
+
+    async def _hear_others(self) -> None:
+        """What other processes have written: stops for what runs here, and steps that readers here wait for."""
+        for task in await self.db(tables.stopped([run.rpartition(".")[0] for run in self._running])):
+            self.stopping(task).set()
+        self.recorded()
+
+    async def speaks_for(self, workflow_ids: Collection[str]) -> set[str]:
+        """Those that this process runs; and of those nobody runs, all where it is the first of the processes that live.
+
+        The caller's task acts as this process from here on: see `guard`.
+        """
+        if self._leases is None:
+            return set(workflow_ids)
+        ACTING.set(self._leases.watch())
+        first = self._leases.first
+        running = await DBOS.list_workflows_async(
+            workflow_ids=list(workflow_ids), status="PENDING", load_input=False, load_output=False
+        )
+        executors = {workflow.workflow_id: workflow.executor_id for workflow in running}
+        return {one for one in workflow_ids if executors.get(one, first) == self._executor}
+
+    async def may_go_on(self) -> None:
+        """Never returns once this process is about to end."""
+        if self._draining:
+            await asyncio.Event().wait()
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and give the steps under way so long to be recorded. The process is to end after this."""
+        self._draining = True
+        for event in self._dbos.background_thread_stop_events:
+            event.set()
+        end = asyncio.get_running_loop().time() + seconds
+        while self._running and asyncio.get_running_loop().time() < end:
+            for workflow in list(self._running.values()):
+                if not workflow.under_way or workflow.under_way in DETACHED:
+                    await self._hand_over(workflow)
+            await asyncio.sleep(0.1)
+        for workflow in list(self._running.values()):
+            await self._hand_over(workflow)
+        if self._leases:
+            await self._leases.drop()
+
+    async def _hand_over(self, workflow: Workflow) -> None:
+        """Put it back in line, for another process or for the next start."""
+        self._running.pop(workflow.id, None)
+        await workflow.execution.hand_over()
+        await asyncio.to_thread(
+            self._dbos._sys_db.reenqueue_for_recovery, workflow.id, [self._executor], INTERNAL_QUEUE_NAME
+        )
 
     async def steps(self, workflow_id: str) -> list[Recorded]:
         """All recorded steps, in order. Not to be called in a workflow: there it would be recorded itself, output and all."""
@@ -190,14 +306,11 @@ class Engine:
         self._stops.pop(task, None)
 
 
-def _sqlite(url: str) -> sa.Engine:
-    """One connection, write-ahead log, every commit on disk before the next step; DBOS's defaults set no write-ahead log."""
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0)
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"  # a custom engine skips DBOS's own listener
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+async def patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Until the database can be used: for what a workflow does beside its steps, where an error would end it."""
+    while True:
+        try:
+            return await work()
+        except Transient as e:
+            log.warning("tried again: %s", e)
+            await asyncio.sleep(1)

@@ -4,7 +4,7 @@ A `task` row stays when its log is gone, so an old delivery can't run again. Ste
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -44,6 +44,16 @@ artifacts = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 """Bytes of a task that are too large for a step's output, the newest under each name: `patch`, `checkpoint`."""
+
+warm = sa.Table(
+    "warm",
+    metadata,
+    sa.Column("repository", sa.BigInteger, primary_key=True),
+    sa.Column("template", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""The state of a sandbox, kept after set-up, that the next sandboxes of a repository begin with."""
 
 T = TypeVar("T")
 
@@ -125,6 +135,12 @@ def say(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connection],
     return lambda c: _add_once(c, inbox, {"task": task, "word": word, "actor": actor, "key": key})
 
 
+def stopped(among: Sequence[str]) -> Callable[[sa.Connection], list[str]]:
+    """Those of these tasks to which somebody has said stop."""
+    query = sa.select(inbox.c.task).distinct().where(inbox.c.task.in_(among), inbox.c.word == "stop")
+    return lambda c: list(c.execute(query).scalars()) if among else []
+
+
 def who_stopped(task: str) -> Callable[[sa.Connection], str | None]:
     """Login of the first who said stop to this task."""
     query = sa.select(inbox.c.actor).where(inbox.c.task == task, inbox.c.word == "stop").order_by(inbox.c.seq).limit(1)
@@ -148,3 +164,45 @@ def drop_artifact(task: str, name: str) -> Callable[[sa.Connection], None]:
 def artifact(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
     query = sa.select(artifacts.c.content).where(artifacts.c.task == task, artifacts.c.name == name)
     return lambda c: c.execute(query).scalar_one_or_none()
+
+
+def drop_checkpoints_of_what_is_over(connection: sa.Connection) -> None:
+    over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
+    connection.execute(artifacts.delete().where(artifacts.c.name == "checkpoint", artifacts.c.task.in_(over)))
+
+
+def keep_warm(repository: int, template: str, state: str) -> Callable[[sa.Connection], None]:
+    """This state in place of what was kept for the repository."""
+
+    def write(connection: sa.Connection) -> None:
+        drop_warm(repository)(connection)
+        values = {"repository": repository, "template": template, "state": state, "at": time.time()}
+        connection.execute(warm.insert().values(values))
+
+    return write
+
+
+def warm_state(repository: int) -> Callable[[sa.Connection], sa.Row[tuple[str, str, float]] | None]:
+    """Template, state and Unix seconds."""
+    query = sa.select(warm.c.template, warm.c.state, warm.c.at).where(warm.c.repository == repository)
+    return lambda c: c.execute(query).one_or_none()
+
+
+def drop_warm(repository: int) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(warm.delete().where(warm.c.repository == repository)))
+
+
+def warm_before(at: float) -> Callable[[sa.Connection], list[int]]:
+    """Repositories whose state was kept before this moment, in Unix seconds."""
+    query = sa.select(warm.c.repository).where(warm.c.at < at)
+    return lambda c: list(c.execute(query).scalars())
+
+
+def request_of(key: str) -> Callable[[sa.Connection], Request | None]:
+    """What was asked in this task; None where there is no such task."""
+
+    def read(connection: sa.Connection) -> Request | None:
+        found = connection.execute(sa.select(tasks.c.request).where(tasks.c.key == key)).scalar_one_or_none()
+        return REQUEST.validate_python(found) if found else None
+
+    return read
