@@ -19,11 +19,15 @@ from app.agent.claude import Claude
 from app.core import logs
 from app.core.errors import UserError
 from app.core.redact import Redactor
-from app.core.task import Request
+from app.core.task import CodeRequest, Request
 from app.github.app import App
+from app.github.user import User
 from app.runs.by_app import ByApp
+from app.runs.by_path import ByPath
+from app.runs.by_token import ByToken
 from app.runs.checking import Checking
 from app.runs.comments import Comments
+from app.runs.desk import Desk
 from app.runs.engine import Engine
 from app.runs.intake import Intake
 from app.runs.log import read
@@ -61,6 +65,7 @@ class Work:
     sandboxes: Sandboxes
     intake: Intake | None
     """None without the App: nothing comes from GitHub then."""
+    desk: Desk
 
 
 @asynccontextmanager
@@ -79,7 +84,10 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
     async with aiohttp.ClientSession() as session:
         app = app_of(settings, session)
         comments = _comments_of(settings, engine, app) if app else None
-        place_of = _places(settings, engine, app, comments)
+        user = user_of(settings, session)
+        place_of = _places(settings, engine, app, comments, user)
+        desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
+        engine.register("ask", desk.workflow)
         pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of)
         traces = _traces_of(settings, engine, redactor)
         engine.register("run", traces.of(pipeline) if traces else pipeline)
@@ -93,7 +101,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         follow = [follower.follow() for follower in (comments, traces) if follower]
         sweep = Sweeper(engine=engine, sandboxes=sandboxes).sweep_for_ever()
         background = [asyncio.create_task(endless) for endless in (*follow, sweep)]
-        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake)
+        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk)
         for task in background:
             task.cancel()
 
@@ -127,21 +135,34 @@ def app_of(settings: Settings, session: aiohttp.ClientSession) -> App | None:
     return App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
 
 
+def user_of(settings: Settings, session: aiohttp.ClientSession) -> User | None:
+    token = settings.github_token
+    return User(session, settings.github_api_url, token.get_secret_value()) if token else None
+
+
 def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
     return Comments(
         engine=engine, app=app, server_url=settings.github_server_url, limit_usd=settings.backspace_task_usd
     )
 
 
-def _places(settings: Settings, engine: Engine, app: App | None, comments: Comments | None) -> PlaceOf:
+def _places(
+    settings: Settings, engine: Engine, app: App | None, comments: Comments | None, user: User | None
+) -> PlaceOf:
     by_app = None
     if app and comments:
         by_app = ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
+    by_token = ByToken(engine=engine, user=user, server_url=settings.github_server_url) if user else None
+    by_path = ByPath(engine)
 
     def place_of(request: Request) -> Place:
-        if by_app and request.installation is not None:
-            return by_app
-        raise UserError("This task was asked for by way of the App, whose settings are missing now: set them again.")
+        if isinstance(request, CodeRequest) and request.path:
+            return by_path
+        place = by_token if request.installation is None else by_app
+        if place is None:
+            missing = "GITHUB_TOKEN, which is" if request.installation is None else "the App, whose settings are"
+            raise UserError(f"This task was asked for by way of {missing} missing now: set it again.")
+        return place
 
     return place_of
 
@@ -168,7 +189,8 @@ def _pipeline(
         redactor=redactor,
         checking=checking,
     )
-    return Pipeline(stages, checking, Publishing(place_of=place_of, sandboxes=sandboxes, redactor=redactor))
+    publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, redactor=redactor)
+    return Pipeline(stages, checking, publishing)
 
 
 def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:

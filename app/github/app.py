@@ -8,10 +8,11 @@ import aiohttp
 from app.core.task import Repository
 from app.github.client import GitHub
 from app.github.clock import ServerClock
-from app.github.facts import AppFacts, Identity
+from app.github.errors import NotFound
+from app.github.facts import AppFacts, Identity, Installation, RepositoryFacts
 from app.github.pace import Pace
-from app.github.rest import Rest
-from app.github.tokens import Tokens
+from app.github.rest import Credentials, Rest
+from app.github.tokens import CHECK, Tokens
 
 
 class App:
@@ -36,8 +37,26 @@ class App:
     def repository(self, run: str, installation: int, repository: Repository, permissions: Mapping[str, str]) -> GitHub:
         """The repository, by a token of this run that is minted when it is needed. No request is made here."""
         credentials = _RunCredentials(self.tokens, run, installation, repository.id, permissions)
+        return GitHub(self._rest(credentials, installation), repository)
+
+    def _rest(self, credentials: Credentials, installation: int) -> Rest:
         lane = self._pace.lane(installation)
-        return GitHub(Rest(self._session, self._api_url, credentials, lane, self._clock, self._sleep), repository)
+        return Rest(self._session, self._api_url, credentials, lane, self._clock, self._sleep)
+
+    async def find(self, run: str, full_name: str) -> tuple[Installation, RepositoryFacts] | None:
+        """The installation on this repository, and the repository by the name it has now; None where the App is not installed there.
+
+        A new name is followed by the repository's id, within the API. Until the id is known, the token is for metadata alone.
+        """
+        owner, name = full_name.split("/")
+        try:
+            reply = await self.tokens.as_app.get("/repos/{owner}/{repo}/installation", {"owner": owner, "repo": name})
+        except NotFound:
+            return None
+        found = Installation(id=reply["id"], permissions=reply["permissions"])
+        credentials = _RunCredentials(self.tokens, run, found.id, None, CHECK)
+        github = GitHub(self._rest(credentials, found.id), Repository(id=0, full_name=full_name))
+        return found, await github.repository()
 
     async def facts(self) -> AppFacts:
         """Raises Unauthorized where GitHub does not know the App by this key."""
@@ -54,7 +73,7 @@ class App:
 
 class _RunCredentials:
     def __init__(
-        self, tokens: Tokens, run: str, installation: int, repository_id: int, permissions: Mapping[str, str]
+        self, tokens: Tokens, run: str, installation: int, repository_id: int | None, permissions: Mapping[str, str]
     ) -> None:
         self._tokens = tokens
         self._of = (run, installation, repository_id, permissions)

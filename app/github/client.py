@@ -41,7 +41,15 @@ class GitHub:
             archived=reply["archived"],
             private=reply["private"],
             size_kb=reply["size"],
+            may_push=reply.get("permissions", {}).get("push", False),
+            may_fork=reply.get("allow_forking", True),
+            parent_id=reply["parent"]["id"] if reply.get("parent") else None,
         )
+
+    async def fork(self) -> Repository:
+        """The fork of whoever's token this is: the one that there is, or a new one, which holds its commits some time later."""
+        reply = await self._write("POST", "/forks", {"default_branch_only": True}, again=True)
+        return Repository(id=reply["id"], full_name=reply["full_name"])
 
     async def permission(self, login: str) -> Permission:
         """What this account may do; level "none" for one that does not exist."""
@@ -111,6 +119,9 @@ class GitHub:
             return None
         return await self.commit(reply["object"]["sha"])
 
+    async def is_protected(self, branch: str) -> bool:
+        return bool((await self._get("/branches{/segments*}", segments=branch.split("/")))["protected"])
+
     async def commit(self, sha: str) -> CommitFacts:
         return _commit(await self._get("/git/commits/{sha}", sha=sha))
 
@@ -136,23 +147,33 @@ class GitHub:
         """Raises Conflict where the branch exists."""
         await self._write("POST", "/git/refs", {"ref": f"refs/heads/{name}", "sha": sha}, again=False)
 
-    async def pull_for(self, head: str) -> Pull | None:
-        """The newest pull request, open or closed, from this branch of this repository."""
-        path = "/pulls{?head,state,per_page}"
-        owner = self._repository.owner
-        for reply in await self._get(path, head=f"{owner}:{head}", state="all", per_page=100):
-            if reply["head"]["ref"] == head and (reply["head"].get("repo") or {}).get("id") == self._repository.id:
-                return _pull(reply)
-        return None
+    async def move_branch(self, name: str, sha: str) -> None:
+        """Forward only: raises Conflict where that is not ahead of it, or the branch may not be moved."""
+        data = {"sha": sha, "force": False}
+        path = "/git/refs/heads{/segments*}"
+        await self._write("PATCH", path, data, again=True, segments=name.split("/"))
 
-    async def create_pull(self, *, title: str, body: str, head: str, base: str, draft: bool) -> Pull:
-        data = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+    async def pulls_of(self, head: str, fork: Repository | None = None) -> list[Pull]:
+        """The pull requests, open and closed, from this branch of this repository, or of a fork of it; the newest first."""
+        source = fork or self._repository
+        path = "/pulls{?head,state,per_page}"
+        found = await self._get(path, head=f"{source.owner}:{head}", state="all", per_page=100)
+        same = [(reply, reply["head"]) for reply in found if reply["head"]["ref"] == head]
+        return [_pull(reply) for reply, side in same if (side.get("repo") or {}).get("id") == source.id]
+
+    async def create_pull(
+        self, *, title: str, body: str, head: str, base: str, draft: bool, fork: Repository | None = None
+    ) -> Pull:
+        """From the branch `head`, of this repository or of a fork of it."""
+        data: dict[str, Any] = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+        if fork:
+            data |= {"head": f"{fork.owner}:{head}", "maintainer_can_modify": True}
         return _pull(await self._write("POST", "/pulls", data, again=False))
 
     async def _get(self, path: str, **values: str | int | list[str]) -> Any:
         return await self._rest.get(self._path(path), self._values(**values))
 
-    async def _write(self, method: str, path: str, data: Any, *, again: bool, **values: str | int) -> Any:
+    async def _write(self, method: str, path: str, data: Any, *, again: bool, **values: str | int | list[str]) -> Any:
         return await self._rest.write(method, self._path(path), self._values(**values), data, again=again)
 
     def _path(self, path: str) -> str:
@@ -178,6 +199,7 @@ def _pull(reply: Any) -> Pull:
         draft=bool(reply.get("draft")),
         state=reply["state"],
         base=reply["base"]["ref"],
+        body=reply.get("body") or "",
     )
 
 

@@ -6,7 +6,8 @@ Exception
 ├── Transient       5xx, rate limits, no reply at all, a reply that is not JSON
 └── UserError
     └── Refused     403: a person has to change something first
-        └── Unauthorized   401: the credentials
+        ├── Unauthorized   401: the credentials
+        └── Empty          409: no commit yet
 """
 
 import json
@@ -36,6 +37,10 @@ class Unauthorized(Refused):
     """The credentials were not accepted."""
 
 
+class Empty(Refused):
+    """The repository has no commit yet: nobody has made one, or it is a fork that GitHub is still making."""
+
+
 class RateLimited(Transient):
     """A limit of GitHub's, primary or secondary: nothing more may be sent for this installation until `retry_after` is over."""
 
@@ -49,6 +54,8 @@ _WORDS_FOR_403 = {
     "locked": "The conversation is locked: unlock it first.",
     "not accessible by integration": "The App lacks a permission here: an owner can review and accept its permissions "
     "in the settings under GitHub Apps.",
+    "not accessible by personal access token": "GITHUB_TOKEN lacks a permission here: it needs contents and pull requests, "
+    "read and write.",
 }
 
 
@@ -61,7 +68,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
         return Transient(f"GitHub has trouble (status {status}).", _seconds(headers.get("retry-after")))
     message = _message(reply)
     if status == 401:
-        return Unauthorized("GitHub does not accept the App's credentials: check GITHUB_APP_ID and the private key.")
+        return Unauthorized("GitHub does not accept the credentials: check GITHUB_APP_ID and the private key, or GITHUB_TOKEN.")
     if status == 429 or (status == 403 and _is_limit(headers, message)):
         return RateLimited(_wait(headers, now))
     if status == 403:
@@ -70,7 +77,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
     if status in (404, 410):
         return NotFound(message)
     if status == 409 and "empty" in message.lower():
-        return Refused("The repository is empty: make a first commit.")
+        return Empty("The repository is empty: make a first commit.")
     if status in (409, 422):
         return Conflict(message)
     return RuntimeError(f"GitHub answered {status}: {message}")

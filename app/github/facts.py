@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from app.core.task import Words
+from app.core.task import Repository, Words
 
 Level = Literal["admin", "maintain", "write", "triage", "read", "none"]
 
@@ -15,6 +15,14 @@ class Identity(Words):
     slug: str
     bot_id: int
     """Account that its comments are by, `<slug>[bot]`."""
+
+
+class Installation(Words):
+    """Of the App, on an account."""
+
+    id: int
+    permissions: dict[str, str]
+    """What an owner has accepted."""
 
 
 class AppFacts(Words):
@@ -41,6 +49,15 @@ class RepositoryFacts(Words):
     archived: bool
     private: bool
     size_kb: int
+    may_push: bool
+    """Of a person by whose token it was asked; of an App, GitHub does not say."""
+    may_fork: bool
+    parent_id: int | None
+    """What it is a fork of."""
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(id=self.id, full_name=self.full_name)
 
 
 class IssueFacts(Words):
@@ -75,6 +92,7 @@ class Pull(Words):
     draft: bool
     state: Literal["open", "closed"]
     base: str
+    body: str
 
 
 @dataclass(frozen=True)

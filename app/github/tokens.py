@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -30,6 +31,8 @@ COMMENT: Mapping[str, str] = {"issues": "write"}
 """The issue's state, the reaction, the status comment."""
 CLONE: Mapping[str, str] = {"contents": "read"}
 """Handed to `git clone` in the sandbox, so it can do nothing else."""
+LOOK: Mapping[str, str] = {"contents": "read", "pull_requests": "read"}
+"""Whether there is a commit at all, and whether a head branch can be had."""
 PUBLISH: Mapping[str, str] = {"contents": "write", "pull_requests": "write"}
 """Commit, branch and pull request."""
 
@@ -44,7 +47,8 @@ _NO_INSTALLATION = 0
 class _Key:
     run: str
     installation: int
-    repository_id: int
+    repository_id: int | None
+    """None: every one of the installation."""
     permissions: frozenset[tuple[str, str]]
 
 
@@ -73,8 +77,8 @@ class _AppCredentials:
 
 
 @dataclass(frozen=True)
-class _GivenCredentials:
-    """A token as it stands: to revoke itself."""
+class GivenCredentials:
+    """A token as it stands."""
 
     value: str = field(repr=False)
 
@@ -110,7 +114,7 @@ class Tokens:
         )
         self._minting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def get(self, run: str, installation: int, repository_id: int, permissions: Mapping[str, str]) -> str:
+    async def get(self, run: str, installation: int, repository_id: int | None, permissions: Mapping[str, str]) -> str:
         """A token good for five minutes at least. Callers of one run that ask at the same time share one.
 
         Raises Refused where the installation is gone, suspended, or does not grant this; Transient.
@@ -136,7 +140,7 @@ class Tokens:
     async def revoke_token(self, token: str) -> None:
         """End this token; one that has ended already is fine. Raises Transient where GitHub can't be asked."""
         try:
-            await self._rest(_GivenCredentials(token)).send("DELETE", "/installation/token", {}, again=True)
+            await self._rest(GivenCredentials(token)).send("DELETE", "/installation/token", {}, again=True)
         except Unauthorized:
             log.debug("the token had ended already")
         self.forget(token)
@@ -157,7 +161,9 @@ class Tokens:
         return self._minting.setdefault(run, asyncio.Lock())
 
     async def _mint(self, key: _Key) -> _Token:
-        narrowed = {"repository_ids": [key.repository_id], "permissions": dict(key.permissions)}
+        narrowed: dict[str, Any] = {"permissions": dict(key.permissions)}
+        if key.repository_id is not None:
+            narrowed["repository_ids"] = [key.repository_id]
         path = "/app/installations/{installation}/access_tokens"
         try:
             reply = await self.as_app.send("POST", path, {"installation": key.installation}, narrowed, again=True)

@@ -3,7 +3,8 @@
     blobs (binary only) ─▶ tree, compared with the one that was verified ─▶ commit ─▶ branch
 
 A crash may come after each arrow, and then all of it runs again. Blobs, trees and commits that nothing points to do no harm; the branch
-is what others see, so it is looked up first: one that holds this task's commit already is the result. It is never forced nor moved.
+is what others see, so it is looked up first: one that holds this task's commit already is the result. It is never forced, and moved only
+where somebody asked for work to go on there: forward, from the very commit that the work stands on.
 """
 
 import re
@@ -22,6 +23,7 @@ _INLINE = 5_000_000
 _NAMES = 50
 _TITLE = 100
 """Characters; a longer first line of a summary, or one with a full stop, is a sentence."""
+_TASK = "Backspace-Task: "
 _DROPPED = str.maketrans({"@": "", "#": "", "<": "", ">": "", "[": "(", "]": ")"})
 _ISSUE = re.compile(r"\b(gh)-(?=\d)", re.IGNORECASE)
 
@@ -46,18 +48,19 @@ async def publish_tree(
     request: Request,
     summary: str,
 ) -> Commit:
-    """The commit on its branch: the request's `head_branch`, or with `-2`, `-3`… where that name is somebody else's.
+    """The commit on its branch: the request's `head_branch`, or with `-2`, `-3`… where that name is somebody else's by now.
 
     `contents`: the new bytes of every path that is not deleted. Raises TreeMismatch; Refused where GitHub does not take the branch.
     """
     made = None
     for name in names(request.head_branch):
         head = await github.branch(name)
-        if head is None:
+        goes_on = head is not None and name == request.branch and head.sha == base_sha and is_ours(head)
+        if head is None or goes_on:
             if made is None:
                 tree = await _tree(github, base_sha, expected_tree, changes, contents)
                 made = await github.create_commit(message(request, summary), tree, base_sha)
-            head = await _point(github, name, made)
+            head = await _point(github, name, made, since=head)
         if head.tree == expected_tree and head.parents == (base_sha,) and _is_of(request, head):
             return Commit(branch=name, sha=head.sha, tree=head.tree)
     raise Refused(f"There are {_NAMES} branches named {request.head_branch} already: delete those that are not needed.")
@@ -119,19 +122,24 @@ async def _tree(
     return tree
 
 
-async def _point(github: GitHub, name: str, sha: str) -> CommitFacts:
-    """Create the branch, and read back what it points to: that can be somebody else's, who was faster."""
+async def _point(github: GitHub, name: str, sha: str, since: CommitFacts | None) -> CommitFacts:
+    """Create the branch, or move it forward, and read back what it points to: that can be somebody else's, who was faster."""
     refused = None
     try:
-        await github.create_branch(name, sha)
+        await (github.move_branch(name, sha) if since else github.create_branch(name, sha))
     except Conflict as e:
         refused = e
     head = await github.branch(name)
-    if head:
+    if head and (refused or head != since):
         return head
     if refused:
         raise Refused(f"GitHub does not take the branch {name}: {refused}")
-    raise Transient("GitHub does not show the new branch yet.")
+    raise Transient("GitHub does not show the new commit yet.")
+
+
+def is_ours(commit: CommitFacts) -> bool:
+    """Whether some task made it."""
+    return any(line.startswith(_TASK) for line in commit.message.splitlines())
 
 
 def names(base: str) -> Iterator[str]:
@@ -140,7 +148,7 @@ def names(base: str) -> Iterator[str]:
 
 
 def task_line(request: Request) -> str:
-    return f"Backspace-Task: {request.key}"
+    return f"{_TASK}{request.key}"
 
 
 def _is_of(request: Request, commit: CommitFacts) -> bool:

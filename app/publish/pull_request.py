@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from app.core.errors import UserError
-from app.core.events import Check, LeftOutPath
-from app.core.task import Request, ThreadRequest
+from app.core.events import Check, LeftOutPath, Via
+from app.core.task import Repository, Request, ThreadRequest
 from app.github.client import GitHub
-from app.github.errors import Conflict, Refused
+from app.github.errors import Conflict, NotFound, Refused
 from app.github.facts import Pull
 from app.publish.blocks import duration
 from app.publish.comment import marker
@@ -100,29 +100,44 @@ def _look_at(left_out: Sequence[LeftOutPath], touches_tests: bool, room: int) ->
     return "### Look at closely\n" + "\n".join(points) if points else ""
 
 
-async def open_pull(github: GitHub, *, title: str, body: str, head: str, base: str, draft: bool) -> Pull:
-    """The pull request of this branch: found, in whatever state people have brought it to, else opened.
+class Unopened(UserError):
+    """GitHub did not take the pull request, and says why. The branch is there, so a person can see to it."""
 
-    Raises UserError where GitHub does not take it; the branch stays.
+
+async def open_pull(
+    github: GitHub, *, title: str, body: str, head: str, base: str, draft: bool, fork: Repository | None = None
+) -> tuple[Pull, Via]:
+    """The pull request of this branch: found, or else opened. `fork`: where the branch is, if not in the repository itself.
+
+    Raises Unopened; UserError where there is nothing to review.
     """
-    found = await github.pull_for(head)
+    found = await _find(github, body, head, fork)
     if found:
         return found
     try:
-        return await github.create_pull(title=title, body=body, head=head, base=base, draft=draft)
+        pull = await github.create_pull(title=title, body=body, head=head, base=base, draft=draft, fork=fork)
     except Conflict as e:
         if draft and "draft pull requests are not supported" in str(e).lower():
-            return await open_pull(github, title=title, body=body, head=head, base=base, draft=False)
-        return await _adopt(github, head, base, e)
+            return await open_pull(github, title=title, body=body, head=head, base=base, draft=False, fork=fork)
+        # It may exist since a moment ago, from a try whose reply was lost.
+        found = await _find(github, body, head, fork)
+        if found:
+            return found
+        if "no commits between" in str(e).lower():
+            raise UserError(f"There is nothing to review: {base} holds all that is on the branch {head}.") from e
+        raise Unopened(f"GitHub did not take the pull request ({e}).") from e
     except Refused as e:
-        raise UserError(f"The pull request could not be opened: {e} The work is on the branch {head}.") from e
+        raise Unopened(f"The pull request could not be opened: {e}") from e
+    except NotFound as e:
+        raise Unopened("The pull request could not be opened: GitHub does not show where.") from e
+    return pull, "fork" if fork else "api"
 
 
-async def _adopt(github: GitHub, head: str, base: str, reason: Conflict) -> Pull:
-    """The one that exists since a moment ago, from a try whose reply was lost; else why there is none."""
-    found = await github.pull_for(head)
-    if found:
-        return found
-    if "no commits between" in str(reason).lower():
-        raise UserError(f"There is nothing to review: {base} holds all that is on the branch {head}.") from reason
-    raise UserError(f"GitHub did not take the pull request ({reason}). The work is on the branch {head}.") from reason
+async def _find(github: GitHub, body: str, head: str, fork: Repository | None) -> tuple[Pull, Via] | None:
+    """This task's own, known by its first line, in whatever state people have brought it to; else an open one of the branch's."""
+    pulls = await github.pulls_of(head, fork)
+    if ours := next((pull for pull in pulls if pull.body.startswith(body.partition("\n")[0])), None):
+        return ours, "fork" if fork else "api"
+    if going_on := next((pull for pull in pulls if pull.state == "open"), None):
+        return going_on, "existing"
+    return None

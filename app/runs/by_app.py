@@ -6,13 +6,14 @@ from app.core.errors import UserError
 from app.core.task import Outcome, Request, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
-from app.github.tokens import CHECK, CLONE, COMMENT, PUBLISH
+from app.github.tokens import CHECK, CLONE, COMMENT, LOOK, PUBLISH
+from app.publish import head_branch
 from app.publish.commit import Commit, publish_tree
-from app.publish.pull_request import open_pull
 from app.runs import tables
 from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.ground import Ground
+from app.runs.opening import opened
 from app.runs.place import Begun, Offer, Opened, Work
 from app.sandbox import repo
 from app.sandbox.base import Sandbox
@@ -36,14 +37,18 @@ class ByApp:
             raise UserError("This repository is archived: unarchive it and ask again.")
         if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":
             raise UserError("The issue was closed in the meantime: open it and ask again.")
-        return Begun(branch=facts.default_branch, start=facts.default_branch)
+        start = facts.default_branch
+        if request.branch:
+            github = self._github(run, request, LOOK)
+            start = await head_branch.start(request.branch, start, github, github)
+        return Begun(branch=facts.default_branch, start=start)
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str) -> str:
+    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
         """The token is for reading this one repository, in this one command, and is revoked before anything else runs."""
         token = await self._app.tokens.get(run, _installation(request), request.repository.id, CLONE)
         url = f"{self._server_url}/{request.repository.full_name}.git"
         try:
-            return await repo.clone(sandbox, url=url, token=token, branch=start, seconds=CLONE_SECONDS)
+            return await repo.clone(sandbox, url=url, token=token, branch=start, sha=sha, seconds=CLONE_SECONDS)
         finally:
             await self._app.tokens.revoke_token(token)
 
@@ -52,8 +57,11 @@ class ByApp:
         await self._allowed(
             ground.run, ground.request, "lost write access here while this ran, so nothing was published."
         )
+        github = self._github(ground.run, ground.request, PUBLISH)
+        if ground.request.branch:
+            await head_branch.check_wanted(ground.request.branch, github)
         return await publish_tree(
-            self._github(ground.run, ground.request, PUBLISH),
+            github,
             base_sha=ground.base,
             expected_tree=work.tree,
             changes=work.changes,
@@ -64,10 +72,7 @@ class ByApp:
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
         github = self._github(ground.run, ground.request, PUBLISH)
-        pull = await open_pull(
-            github, title=offer.title, body=offer.body, head=head, base=ground.branch, draft=offer.draft
-        )
-        return Opened(url=pull.url, number=pull.number, draft=pull.draft)
+        return await opened(github, ground, offer, head, server_url=self._server_url)
 
     async def close(self, run: str) -> None:
         await self._app.tokens.revoke(run)

@@ -63,8 +63,8 @@ class Place(Protocol):
         """Whether the work is (still) wanted and allowed, and where it starts from."""
         ...
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str) -> str:
-        """Bring the tip of `start` into the sandbox; its SHA. No credential is left there."""
+    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
+        """Bring the tip of `start`, or that commit as its tip, into the sandbox; its SHA. No credential is left there."""
         ...
 
     async def commit(self, ground: Ground, work: Work) -> Commit:

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
-from typing import Any
+from typing import Any, Literal
 
-from app.core.events import Check, Done, LeftOutPath, PRCreated, Published
+from app.core.events import Check, Done, LeftOutPath, PRCreated, Published, Via
 from app.core.redact import Redactor
 from app.core.task import Outcome, Request
 from app.publish.pull_request import title_and_body
+from app.runs import patch
+from app.runs.engine import Engine
 from app.runs.ground import Ground
 from app.runs.place import Offer, PlaceOf, Work
 from app.sandbox import repo
@@ -18,7 +20,8 @@ Json = dict[str, Any]
 
 
 class Publishing:
-    def __init__(self, *, place_of: PlaceOf, sandboxes: Sandboxes, redactor: Redactor) -> None:
+    def __init__(self, *, engine: Engine, place_of: PlaceOf, sandboxes: Sandboxes, redactor: Redactor) -> None:
+        self._engine = engine
         self._place_of = place_of
         self._sandboxes = sandboxes
         self._redact = redactor
@@ -52,11 +55,23 @@ class Publishing:
             number=pull.number,
             title=title,
             draft=pull.draft,
+            compare_url=pull.compare_url,
         )
-        return {"url": pull.url, "events": [published.model_dump(), PRCreated(pr_url=pull.url).model_dump()]}
+        events = [published, *([PRCreated(pr_url=pull.url)] if pull.url else [])]
+        return {
+            "url": pull.url or None,
+            "via": pull.via,
+            "missing": pull.missing,
+            "events": [event.model_dump() for event in events],
+        }
 
-    async def end(self, run: str, request: Request, outcome: Outcome, why: str, url: str | None) -> Json:
-        """The last event, and the end of what must not outlive the run. Goes on where a part of it fails."""
+    async def end(
+        self, run: str, request: Request, outcome: Outcome, why: str, url: str | None, via: Via | Literal[""] = ""
+    ) -> Json:
+        """The last event, and the end of what must not outlive the run. Goes on where a part of it fails.
+
+        `via`: how the work got to people; where it did not, the patch is named, if there is one.
+        """
         try:
             for sandbox_id, owner in (await self._sandboxes.runs()).items():
                 if owner == run:
@@ -65,7 +80,9 @@ class Publishing:
         except Exception:
             log.exception("the sandbox was not removed", extra={"task": run})
         await self._place_of(request).close(run)
-        return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why)).model_dump()]}
+        if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
+            via, why = "patch", f"{why} The change is kept as a patch.".strip()
+        return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def report(self, request: Request, outcome: Outcome) -> Json:
         await self._place_of(request).report(request, outcome)

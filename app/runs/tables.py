@@ -5,7 +5,7 @@ A `task` row stays when its log is gone, so an old delivery can't run again. Ste
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -182,10 +182,17 @@ def keep_warm(repository: int, template: str, state: str) -> Callable[[sa.Connec
     return write
 
 
-def warm_state(repository: int) -> Callable[[sa.Connection], sa.Row[tuple[str, str, float]] | None]:
-    """Template, state and Unix seconds."""
+class WarmState(NamedTuple):
+    template: str
+    """What the sandbox that it was kept of began with."""
+    state: str
+    at: float
+    """Unix seconds."""
+
+
+def warm_state(repository: int) -> Callable[[sa.Connection], WarmState | None]:
     query = sa.select(warm.c.template, warm.c.state, warm.c.at).where(warm.c.repository == repository)
-    return lambda c: c.execute(query).one_or_none()
+    return lambda c: WarmState(*row) if (row := c.execute(query).one_or_none()) else None
 
 
 def drop_warm(repository: int) -> Callable[[sa.Connection], None]:

@@ -223,8 +223,7 @@ async def test_a_pull_request_of_another_branch_or_a_fork_is_not_ours(fake: Fake
 
     theirs = [pull(1, "other", 7), pull(2, "ours", 8), pull(3, "ours", None)]
     fake.replies.extend([Reply(body=theirs), Reply(body=[*theirs, pull(4, "ours", 7)])])
-    assert await github.pull_for("ours") is None
-    found = await github.pull_for("ours")
-    assert found
+    assert await github.pulls_of("ours") == []
+    (found,) = await github.pulls_of("ours")
     assert found.number == 4
     assert "head=o:ours&state=all" in fake.asked()[0].path

@@ -114,10 +114,54 @@ async def test_a_branch_that_people_went_on_with_is_not_moved(world: World, work
     first = await publish(world, work, request_)
     copied = (await world.github(PUBLISH).commit(first.sha)).message
     theirs = await world.github(PUBLISH).create_commit(copied, first.tree, first.sha)
-    await world.github(PUBLISH)._write("PATCH", f"/git/refs/heads/{BRANCH}", {"sha": theirs}, again=True)
+    await world.github(PUBLISH).move_branch(BRANCH, theirs)
     again = await publish(world, work, request_)
     assert again.branch == f"{BRANCH}-2"
     assert (await world.state())["branches"][BRANCH] == theirs
+
+
+async def test_work_goes_on_at_the_end_of_earlier_work(world: World, work: Work, request_: Request) -> None:
+    """Forward, by one commit, on the very branch that was asked for; also when the step runs again."""
+    edit(work)
+    first = await publish(world, work, request_)
+    goes_on = request_.model_copy(update={"key": "k-2", "branch": BRANCH})
+    (work.path / "src/a.py").write_text("a = 3\n")
+    second = await publish(world, work, goes_on, base_sha=first.sha)
+    assert second.branch == BRANCH
+    assert (await world.state())["branches"] == {"main": world.head, BRANCH: second.sha}
+    assert (await world.github(PUBLISH).commit(second.sha)).parents == (first.sha,)
+    assert await publish(world, work, goes_on, base_sha=first.sha) == second
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_branch_that_moved_meanwhile_is_not_forced(
+    world: World, work: Work, request_: Request, lost: bool
+) -> None:
+    """RT-G12, FL-G19: seen at the first look, or only as GitHub refuses; the work goes to a branch beside it."""
+    edit(work)
+    first = await publish(world, work, request_)
+    github = world.github(PUBLISH)
+    theirs = await github.create_commit("A person's", first.tree, first.sha)
+    await github.move_branch(BRANCH, theirs)
+    if lost:  # the look comes before the person's push
+        ref = {"ref": "x", "object": {"sha": first.sha, "type": "commit"}}
+        await world.fault("GET", f"/git/ref/heads/{BRANCH}", status=200, body=ref)
+    (work.path / "src/a.py").write_text("a = 3\n")
+    goes_on = request_.model_copy(update={"key": "k-2", "branch": BRANCH})
+    second = await publish(world, work, goes_on, base_sha=first.sha)
+    assert second.branch == f"{BRANCH}-2"
+    assert (await world.state())["branches"][BRANCH] == theirs
+
+
+async def test_a_branch_of_somebody_elses_is_not_moved_although_nothing_is_on_it(
+    world: World, work: Work, request_: Request
+) -> None:
+    """RT-G12: it was made since the work began, and points to where the work began."""
+    edit(work)
+    await world.github(PUBLISH).create_branch("mine", work.base)
+    done = await publish(world, work, request_.model_copy(update={"branch": "mine"}))
+    assert done.branch == "mine-2"
+    assert (await world.state())["branches"]["mine"] == work.base
 
 
 async def test_what_was_published_before_is_not_taken_for_what_is_published_now(

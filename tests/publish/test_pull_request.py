@@ -1,5 +1,7 @@
 """The pull request: what it says, and that there is one."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from app.core.events import Check, LeftOutPath
 from app.core.task import Request
 from app.github.tokens import PUBLISH
 from app.publish.commit import Commit
-from app.publish.pull_request import open_pull, title_and_body
+from app.publish.pull_request import Unopened, open_pull, title_and_body
 from tests.github.world import World
 from tests.publish.conftest import Work, asked
 from tests.publish.test_commit import edit, publish
@@ -179,40 +181,50 @@ async def commit(world: World, work: Work, request_: Request) -> Commit:
     return await publish(world, work, request_)
 
 
+def offer(commit: Commit) -> dict[str, Any]:
+    return {"title": "T", "body": "<!-- backspace:c-1-2 -->\n\nB", "head": commit.branch, "base": "main"}
+
+
 async def test_a_pull_request_is_opened_once(world: World, commit: Commit) -> None:
-    words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
-    first = await open_pull(world.github(PUBLISH), **words, draft=True)
-    assert (first.draft, first.state, first.base) == (True, "open", "main")
-    assert await open_pull(world.github(PUBLISH), **words, draft=True) == first
+    first, via = await open_pull(world.github(PUBLISH), **offer(commit), draft=True)
+    assert (first.draft, first.state, first.base, via) == (True, "open", "main", "api")
+    assert await open_pull(world.github(PUBLISH), **offer(commit), draft=True) == (first, "api")
     assert len((await world.state())["pulls"]) == 1
 
 
 async def test_one_whose_reply_was_lost_is_found(world: World, commit: Commit) -> None:
-    """FL-K08"""
     await world.fault("POST", "/pulls", drop_reply=True)
-    words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
     with pytest.raises(Transient):
-        await open_pull(world.github(PUBLISH), **words, draft=False)
-    assert (await open_pull(world.github(PUBLISH), **words, draft=False)).number
+        await open_pull(world.github(PUBLISH), **offer(commit), draft=False)
+    assert (await open_pull(world.github(PUBLISH), **offer(commit), draft=False))[1] == "api"
     assert len((await world.state())["pulls"]) == 1
 
 
 async def test_one_that_appears_while_we_open_it_is_taken(world: World, commit: Commit) -> None:
-    """FL-G16. The first look does not show it yet."""
-    words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
-    first = await open_pull(world.github(PUBLISH), **words, draft=False)
+    """FL-G16. The first look does not show it yet; it is another task's, whose branch this one goes on with."""
+    first = await world.github(PUBLISH).create_pull(title="T", body="", head=commit.branch, base="main", draft=False)
     await world.fault("GET", "/pulls", status=200, body=[])
-    assert await open_pull(world.github(PUBLISH), **words, draft=False) == first
+    assert await open_pull(world.github(PUBLISH), **offer(commit), draft=False) == (first, "existing")
 
 
 async def test_one_that_people_closed_stays_closed(world: World, commit: Commit) -> None:
-    words = {"title": "T", "body": "B", "head": commit.branch, "base": "main"}
-    first = await open_pull(world.github(PUBLISH), **words, draft=False)
-    path = f"/repos/{world.repository.full_name}/issues/{first.number}"
-    await world.control("PATCH", path, {"state": "closed"})
-    again = await open_pull(world.github(PUBLISH), **words, draft=False)
+    first, _ = await open_pull(world.github(PUBLISH), **offer(commit), draft=False)
+    await close(world, first.number)
+    again, _ = await open_pull(world.github(PUBLISH), **offer(commit), draft=False)
     assert (again.number, again.state) == (first.number, "closed")
     assert len((await world.state())["pulls"]) == 1
+
+
+async def test_one_of_an_earlier_branch_of_that_name_is_not_taken_for_this_tasks(world: World, commit: Commit) -> None:
+    """It was merged or closed, the branch deleted, and the same asked for again."""
+    old = await world.github(PUBLISH).create_pull(title="T", body="", head=commit.branch, base="main", draft=False)
+    await close(world, old.number)
+    made, via = await open_pull(world.github(PUBLISH), **offer(commit), draft=False)
+    assert (made.number != old.number, made.state, via) == (True, "open", "api")
+
+
+async def close(world: World, number: int) -> None:
+    await world.control("PATCH", f"/repos/{world.repository.full_name}/issues/{number}", {"state": "closed"})
 
 
 async def test_no_difference_is_said(world: World) -> None:
@@ -221,16 +233,17 @@ async def test_no_difference_is_said(world: World) -> None:
         await open_pull(world.github(PUBLISH), title="T", body="B", head="same", base="main", draft=False)
 
 
-@pytest.mark.parametrize("status", [403, 422])
-async def test_a_rule_against_pull_requests_keeps_the_branch(world: World, commit: Commit, status: int) -> None:
-    """FL-G17"""
+@pytest.mark.parametrize("status", [403, 404, 422])
+async def test_a_rule_against_pull_requests_is_named(world: World, commit: Commit, status: int) -> None:
+    """FL-G17."""
     await world.fault("POST", "/pulls", status=status, body={"message": "Pull requests are for collaborators only."})
-    with pytest.raises(UserError, match=r"collaborators only.*on the branch backspace/12"):
-        await open_pull(world.github(PUBLISH), title="T", body="B", head=commit.branch, base="main", draft=False)
+    with pytest.raises(Unopened, match="collaborators only" if status != 404 else "could not be opened"):
+        await open_pull(world.github(PUBLISH), **offer(commit), draft=False)
+    assert commit.branch in (await world.state())["branches"]
 
 
 async def test_where_drafts_are_not_sold_it_is_opened_as_ready(world: World, commit: Commit) -> None:
     said = {"message": "Draft pull requests are not supported in this repository."}
     await world.fault("POST", "/pulls", status=422, body=said)
-    pull = await open_pull(world.github(PUBLISH), title="T", body="B", head=commit.branch, base="main", draft=True)
+    pull, _ = await open_pull(world.github(PUBLISH), **offer(commit), draft=True)
     assert not pull.draft

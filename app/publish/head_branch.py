@@ -1,0 +1,36 @@
+"""The head branch that somebody asks for by name: a new one, or earlier work of ours that goes on. Never anybody else's."""
+
+from app.core.errors import Refusal
+from app.core.task import Repository
+from app.github.client import GitHub
+from app.publish.commit import is_ours
+
+
+async def start(wanted: str, default: str, heads: GitHub, pulls: GitHub, fork: Repository | None = None) -> str:
+    """The branch to start from: the default branch, or `wanted` itself where work goes on.
+
+    `heads`: the repository that `wanted` is in, or is to be in; `pulls`: the one that pull requests are opened in. They differ where `fork`
+    is the first. Raises Refusal.
+    """
+    if not wanted:
+        return default
+    if wanted == default:
+        raise Refusal(f"{wanted} is the default branch, where nothing is written directly: name another.", 422)
+    tip = await heads.branch(wanted)
+    if tip is None:
+        return default
+    if not is_ours(tip):
+        raise Refusal(f"There is a branch {wanted} already, and its last commit is not Backspace's: name another.", 422)
+    if await heads.is_protected(wanted):
+        raise Refusal(f"The branch {wanted} is protected: name another.", 422)
+    await check_wanted(wanted, pulls, fork)
+    return wanted
+
+
+async def check_wanted(branch: str, pulls: GitHub, fork: Repository | None = None) -> None:
+    """Raises Refusal where the last pull request of this branch is over: what came on top of it would be seen by nobody."""
+    newest = next(iter(await pulls.pulls_of(branch, fork)), None)
+    if newest and newest.state == "closed":
+        raise Refusal(
+            f"The pull request of the branch {branch}, #{newest.number}, is closed or merged: name another.", 422
+        )
