@@ -26,6 +26,7 @@ from app.runs.by_app import ByApp
 from app.runs.by_path import ByPath
 from app.runs.by_token import ByToken
 from app.runs.checking import Checking
+from app.runs.checkpoints import Checkpoints
 from app.runs.comments import Comments
 from app.runs.desk import Desk
 from app.runs.engine import Engine
@@ -36,6 +37,7 @@ from app.runs.place import Place, PlaceOf
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
+from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes
 from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
@@ -88,7 +90,10 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         place_of = _places(settings, engine, app, comments, user)
         desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
         engine.register("ask", desk.workflow)
-        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of)
+        checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
+        template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
+        warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
+        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, checking, warm)
         traces = _traces_of(settings, engine, redactor)
         engine.register("run", traces.of(pipeline) if traces else pipeline)
         intake = None
@@ -99,7 +104,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
             engine.register("control", intake.control)
         await engine.start()
         follow = [follower.follow() for follower in (comments, traces) if follower]
-        sweep = Sweeper(engine=engine, sandboxes=sandboxes).sweep_for_ever()
+        sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
         background = [asyncio.create_task(endless) for endless in (*follow, sweep)]
         yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk)
         for task in background:
@@ -168,7 +173,13 @@ def _places(
 
 
 def _pipeline(
-    settings: Settings, engine: Engine, sandboxes: Sandboxes, redactor: Redactor, place_of: PlaceOf
+    settings: Settings,
+    engine: Engine,
+    sandboxes: Sandboxes,
+    redactor: Redactor,
+    place_of: PlaceOf,
+    checking: Checking,
+    warm: Warm,
 ) -> Pipeline:
     claude = Claude(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
@@ -179,7 +190,6 @@ def _pipeline(
         turns=settings.backspace_task_turns,
         tokens=settings.backspace_task_tokens,
     )
-    checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
     stages = Stages(
         engine=engine,
         place_of=place_of,
@@ -187,7 +197,8 @@ def _pipeline(
         claude=claude,
         limits=limits,
         redactor=redactor,
-        checking=checking,
+        warm=warm,
+        checkpoints=Checkpoints(engine),
     )
     publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, redactor=redactor)
     return Pipeline(stages, checking, publishing)

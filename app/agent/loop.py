@@ -13,8 +13,8 @@ from app.agent.reply import Turn
 from app.core.errors import UserError
 from app.core.events import AIMessage, CallsBegan, Error, Status, Usage
 from app.core.redact import Redactor
-from app.sandbox.base import Sandbox, SandboxGone
-from app.tools.base import ToolResult, briefs, definitions, run_calls
+from app.sandbox.base import Sandbox
+from app.tools.base import ToolResult, briefs, definitions, reads_only, run_calls
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -113,7 +113,7 @@ async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
 
 
 class Agent:
-    """The bodies of the loop's two steps."""
+    """The bodies of the loop's two steps. `keep` is given the sandbox after each turn, by its number, that may have changed files."""
 
     def __init__(
         self,
@@ -121,6 +121,7 @@ class Agent:
         claude: Claude,
         limits: Limits,
         sandbox: Callable[[], Awaitable[Sandbox]],
+        keep: Callable[[Sandbox, int], Awaitable[None]],
         stopping: Stopping,
         redactor: Redactor,
         system: str,
@@ -128,6 +129,7 @@ class Agent:
         self._claude = claude
         self._limits = limits
         self._sandbox = sandbox
+        self._keep = keep
         self._stopping = stopping
         self._redact = redactor
         self._system = system
@@ -176,7 +178,7 @@ class Agent:
         )
 
     async def act(self, content: Sequence[Json], talk: Conversation) -> Json:
-        """Run the tool calls of a turn; results in their order, redacted before anybody sees them."""
+        """Run the tool calls of a turn; results in their order, redacted before anybody sees them. Raises SandboxGone and Transient."""
         calls = [block for block in content if block["type"] == "tool_use"]
         prefix = f"work/{talk.turns}"
         sandbox = await self._sandbox()
@@ -190,11 +192,11 @@ class Agent:
         except TimeoutError:
             await _end_calls(sandbox, prefix, calls)
             return _ended("limit", f"{self._limits.minutes:g} minutes of work are over.")
-        except SandboxGone:
-            return _ended("failed", "The sandbox has gone, and with it the work that was in it.")
         if results is None:
             await _end_calls(sandbox, prefix, calls)
             return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
+        if not all(reads_only(call) for call in calls):
+            await self._keep(sandbox, talk.turns)
         shown = [event.model_dump() for result in results for event in result.events]
         told = [_result(call, result) for call, result in zip(calls, results, strict=True)]
         return {
@@ -204,6 +206,13 @@ class Agent:
             "trace": [{"began": result.began, "ended": result.ended} for result in results],
             "events": self._redact.value(shown),
         }
+
+
+def lost(content: Sequence[Json], told: str) -> Json:
+    """What `act` would have returned, where every call of the turn was lost with its sandbox."""
+    calls = [block for block in content if block["type"] == "tool_use"]
+    results = [{"type": "tool_result", "tool_use_id": call["id"], "content": told, "is_error": True} for call in calls]
+    return {"ended": None, "minutes": 0.0, "results": results}
 
 
 def _minutes_since(began: float) -> float:

@@ -18,6 +18,14 @@ class Status(Words):
     message: str
 
 
+class Waiting(Words):
+    """A step waits for somebody else, and is tried again after `seconds`. Over when anything else comes, or the seconds are."""
+
+    type: Literal["Waiting"] = "Waiting"
+    message: str
+    seconds: float
+
+
 class AIMessage(Words):
     """A text block of the model, or the summary of a thinking block."""
 
@@ -168,7 +176,7 @@ class Published(Words):
 
 Event = Annotated[
     Status | AIMessage | ToolRead | ToolEdit | ToolBash | PRCreated | ToolSearch | Plan | Check | Usage | Error | Done
-    | StageBegan | CallsBegan | LeftOut | Changed | Published,
+    | Waiting | StageBegan | CallsBegan | LeftOut | Changed | Published,
     Field(discriminator="type"),
 ]  # fmt: skip
 

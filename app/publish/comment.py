@@ -86,7 +86,7 @@ def _working(seen: View, asked: str, now: float) -> list[str]:
     return [
         f"### ⚙️ Working: {doing}\n{asked}",
         _plan(seen),
-        _running(seen, now) if seen.calls else plain(seen.note),
+        _now(seen, now),
         check_table(seen.checks),
         folded("The last steps", _row_table(seen.rows[-_ROWS:])),
     ]
@@ -98,6 +98,7 @@ def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
         f"### {_end(seen, done, url, server_url)}\n{asked}",
         _why(seen, done),
         _proof(seen),
+        _lost(seen),
         plain(seen.on_checks),
         check_table(seen.checks),
         *(_last_lines(check) for check in _failing(seen)[:_FAILED]),
@@ -152,6 +153,12 @@ def _proof(seen: View) -> str:
     return f"{size} · {proof}{tests}"
 
 
+def _lost(seen: View) -> str:
+    if not seen.renewed:
+        return ""
+    return f"The sandbox was lost {count(seen.renewed, 'time')}; a new one went on from the last checkpoint."
+
+
 def _last_lines(check: Check) -> str:
     block = fenced(check.output, limit=_OUTPUT, tail=True)
     return folded("Last lines of a failed check", f"{inline_code(check.command)}\n\n{block}")
@@ -177,6 +184,13 @@ def _left_out(left: LeftOut) -> str:
 def _plan(seen: View) -> str:
     lines = [f"- [{'x' if step.done else ' '}] {plain(step.text, 120)}" for step in seen.plan[:_STEPS]]
     return "\n".join([*lines, *([f"- and {len(seen.plan) - _STEPS} more"] if len(seen.plan) > _STEPS else [])])
+
+
+def _now(seen: View, now: float) -> str:
+    """What is being waited for, what runs, or the stage's latest line."""
+    if seen.waiting and seen.last is not None and (left := seen.last + seen.waiting.seconds - now) > 0:
+        return f"{plain(seen.waiting.message.removesuffix('.'), 300)} · tried again in {duration(left)}"
+    return _running(seen, now) if seen.calls else plain(seen.note)
 
 
 def _running(seen: View, now: float) -> str:

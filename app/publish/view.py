@@ -35,8 +35,12 @@ class View:
     usd: float = 0.0
     note: str = ""
     """The stage's latest line for people."""
+    waiting: e.Waiting | None = None
+    """What the last entry says."""
     said: str = ""
     """The model's latest words."""
+    renewed: int = 0
+    """Times that a lost sandbox was made anew: it is prepared again."""
     changed: e.Changed | None = None
     checks: list[e.Check] = field(default_factory=list)
     """On the tree of `changed`."""
@@ -72,6 +76,7 @@ def view(entries: Sequence[e.Entry]) -> View:
 
 
 def _take(seen: View, event: e.Event, at: float) -> None:
+    seen.waiting = event if isinstance(event, e.Waiting) else None
     match event:
         case e.StageBegan():
             _begin(seen, event.stage, at)
@@ -113,6 +118,8 @@ def _take(seen: View, event: e.Event, at: float) -> None:
 
 def _begin(seen: View, stage: Stage, at: float) -> None:
     seen.stage, seen.calls, seen.note = stage, (), ""
+    if stage == "prepare" and seen.began is not None:
+        seen.renewed += 1
     if stage != "queued" and seen.began is None:
         seen.began = at
     if stage in ("work", "gate"):

@@ -63,9 +63,9 @@ class ByPath:
         found = await folder(_path(request), request.branch)
         return Begun(branch=found.branch, start=found.branch)
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str) -> str:
+    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
         ref, branch = ("HEAD", "work") if start == DETACHED else (f"refs/heads/{start}", start)
-        return await bundle.clone(sandbox, await fetched(_path(request), ref), branch=branch)
+        return await bundle.clone(sandbox, await fetched(_path(request), sha or ref), branch=branch)
 
     async def commit(self, ground: Ground, work: Work) -> Commit:
         path, made = _path(ground.request), ""

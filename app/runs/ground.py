@@ -10,6 +10,8 @@ class Ground(Words):
     request: AnyRequest
     branch: str
     """The default branch."""
+    start: str
+    """The branch that was cloned."""
     sandbox: str
     base: str
     """SHA of the commit that everything is judged against."""

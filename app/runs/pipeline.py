@@ -3,21 +3,20 @@
 This is workflow code: it branches on nothing but recorded outputs. What its steps do is in `stages.py`, `checking.py` and `publishing.py`.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from app.agent.context import checks_failed
-from app.agent.loop import Conversation, Ended, Step, work
-from app.core.events import Check, LeftOutPath
+from app.agent.loop import Conversation, Ended, Step, Stopping, work
+from app.core.events import Check, LeftOutPath, Via
 from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.checking import Checking
 from app.runs.engine import Workflow
-from app.runs.ground import Ground
+from app.runs.footing import Footing
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
-from app.runs.steps import Failed, attempt, checked
+from app.runs.steps import Body, Failed, GivenUp, after, attempt_once, checked
 
 Json = dict[str, Any]
 MENDS = 3
@@ -29,6 +28,7 @@ class End:
     outcome: Outcome
     why: str = ""
     pr_url: str | None = None
+    via: Via | Literal[""] = ""
 
 
 class Pipeline:
@@ -41,58 +41,63 @@ class Pipeline:
 
     async def __call__(self, workflow: Workflow, spec: Json) -> Json:
         request = REQUEST.validate_python(spec)
+        stopping = self._stages.stopping(request)
 
-        async def tried(name: str, body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
-            return await workflow.step(name, partial(attempt, body, *args))
+        async def tried(name: str, body: Body, *args: Any, heeding: Stopping | None = None) -> Json:
+            """Recorded each time that it has to wait for long: then it is shown that it does."""
+            output = await workflow.step(name, partial(attempt_once, body, *args))
+            while waits := output.get("waits"):
+                output = await workflow.step(name, partial(after, waits, heeding, body, *args))
+            return output
 
-        async def step(name: str, body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+        async def step(name: str, body: Body, /, *args: Any) -> Json:
             return checked(await tried(name, body, *args))
 
+        async def working(name: str, body: Body, /, *args: Any) -> Json:
+            """A stop ends its waits. Later it does not: then waiting is how the work is kept."""
+            return checked(await tried(name, body, *args, heeding=stopping))
+
         try:
-            end = await self._line(step, workflow.id, request)
+            end = await self._line(step, working, workflow.id, request)
+        except GivenUp as e:
+            end = End("stopped", str(e))
         except Failed as e:
             end = End("failed", str(e))
-        await tried("end", self._publishing.end, workflow.id, request, end.outcome, end.why, end.pr_url)
+        await tried("end", self._publishing.end, workflow.id, request, end.outcome, end.why, end.pr_url, end.via)
         await tried("report", self._publishing.report, request, end.outcome)
         return {"outcome": end.outcome}
 
-    async def _line(self, step: Step, run: str, request: ThreadRequest | CodeRequest) -> End:
-        stages = self._stages
-        begun = await step("begin", stages.begin, run, request)
+    async def _line(self, step: Step, working: Step, run: str, request: ThreadRequest | CodeRequest) -> End:
+        begun = await working("begin", self._stages.begin, run, request)
         if begun["stopped"]:
             return End("stopped", begun["stopped"])
-        made = await step("sandbox", stages.sandbox, run)
-        cloned = await step("clone", stages.clone, run, request, made["sandbox"], begun["start"])
-        ground = Ground(run=run, request=request, branch=begun["branch"], sandbox=made["sandbox"], base=cloned["base"])
-        prepared = await step("prepare", stages.prepare, ground)
+        footing = Footing(step, working, self._stages, run, request, begun)
+        await footing.found()
         talk = Conversation(messages=[])
-        talk.say(prepared["first_message"])
-        ended, gated, verified = await self._work(step, ground, talk, prepared)
+        talk.say(footing.prepared["first_message"])
+        ended, gated, verified = await self._work(step, footing, talk)
         if gated["refused"]:
             return End("failed", gated["refused"])
         if not gated["changes"]:
             return _unchanged(ended, gated, talk.summary)
-        return await self._publish(step, ground, talk.summary, ended, gated, verified)
+        return await self._publish(step, footing, talk, ended, gated, verified)
 
-    async def _work(self, step: Step, ground: Ground, talk: Conversation, prepared: Json) -> tuple[Ended, Json, Json]:
+    async def _work(self, step: Step, footing: Footing, talk: Conversation) -> tuple[Ended, Json, Json]:
         """The loop, then gate and checks; checks that fail go back to the model, a bounded number of times."""
-        agent = self._stages.agent(ground)
-        checked_tree, verified = "", Json()
+        agent = self._stages.agent(lambda: footing.ground)
+        gated, verified = Json(tree=""), Json()
         for mends_left in range(MENDS, -1, -1):
             try:
-                ended = await work(step, agent, talk)
+                ended = await work(footing.step, agent, talk)
+            except GivenUp as e:
+                ended = Ended("stopped", str(e))
             except Failed as e:
                 ended = Ended("failed", str(e))
-            gated = await step("gate", self._stages.gate, ground, talk.turns)
-            if gated["refused"] or not gated["changes"]:
-                return ended, gated, {}
-            if ended.how != "finished" and gated["tree"] == checked_tree:
-                return ended, gated, verified
             mend = ended.how == "finished" and mends_left > 0
-            checked_tree = gated["tree"]
-            verified = await step(
-                "verify", self._checking.verify, ground, prepared, checked_tree, talk.turns, ended, mend
-            )
+            judged = partial(self._judged, step, footing, talk.turns, ended, mend, gated["tree"], verified)
+            gated, verified = await footing.sure(judged)
+            if gated["refused"] or not gated["changes"]:
+                return ended, gated, verified
             if verified["stopped"]:
                 ended = Ended("stopped", f"Stopped by @{verified['stopped']}.")
             if not verified["mend"]:
@@ -102,16 +107,36 @@ class Pipeline:
             talk.say(checks_failed(checks, left_out, base_fails=verified["base_fails"]))
         raise AssertionError("unreachable")
 
+    async def _judged(
+        self, step: Step, footing: Footing, turns: int, ended: Ended, mend: bool, known_tree: str, known: Json
+    ) -> tuple[Json, Json]:
+        """The gate and the checks. Work that was cut short and is still the tree of which `known` tells is not checked again."""
+        gated = await step("gate", self._stages.gate, footing.ground, turns)
+        if gated["refused"] or not gated["changes"]:
+            return {"tree": "", **gated}, {}
+        if ended.how != "finished" and gated["tree"] == known_tree:
+            return gated, {**known, "mend": False, "stopped": None}
+        verify = self._checking.verify
+        return gated, await step("verify", verify, footing.ground, footing.prepared, gated["tree"], turns, ended, mend)
+
     async def _publish(
-        self, step: Step, ground: Ground, summary: str, ended: Ended, gated: Json, verified: Json
+        self, step: Step, footing: Footing, talk: Conversation, ended: Ended, gated: Json, verified: Json
     ) -> End:
-        publishing = self._publishing
+        publishing, losses = self._publishing, footing.losses
+
+        async def committed() -> tuple[Json, Json, Json]:
+            """In another sandbox than the one that was checked, gate and checks come first again."""
+            now = gated, verified
+            if footing.losses > losses:
+                now = await self._judged(step, footing, talk.turns, ended, False, gated["tree"], verified)
+            return await step("commit", publishing.commit, footing.ground, now[0], talk.summary), *now
+
+        commit, gated, verified = await footing.sure(committed)
         why = ended.why or ("A check failed." if verified["failing"] else "")
         draft = ended.how != "finished" or verified["failing"]
-        told = {"summary": summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
-        commit = await step("commit", publishing.commit, ground, gated, summary)
+        told = {"summary": talk.summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
         try:
-            pull = await step("pull", publishing.pull, ground, commit, gated, told, draft)
+            pull = await step("pull", publishing.pull, footing.ground, commit, gated, told, draft)
         except Failed as e:
             kept = f"The work is on the branch {commit['branch']}."
             raise Failed(str(e) if kept in str(e) else f"{e} {kept}") from None
@@ -121,7 +146,9 @@ class Pipeline:
             "stopped": "stopped",
             "failed": "failed",
         }
-        return End(outcomes[ended.how], why, pull["url"])
+        if missing := pull.get("missing"):
+            return End("stopped" if ended.how == "stopped" else "failed", missing, via=pull["via"])
+        return End(outcomes[ended.how], why, pull["url"], pull.get("via", ""))
 
 
 def _unchanged(ended: Ended, gated: Json, summary: str) -> End:

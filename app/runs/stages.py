@@ -1,28 +1,31 @@
-"""What the steps of a run do up to the gate: begin, sandbox, clone, prepare, the agent's hands, gate.
+"""What the steps of a run do up to the gate: begin, sandbox, clone, prepare or restore, the agent's hands, gate.
 
 Each body may run again after a crash, so each looks first or is keyed; each returns small plain JSON.
 """
 
+import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.agent import context
 from app.agent.budget import Limits
 from app.agent.claude import Claude
 from app.agent.loop import Agent
-from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.errors import Transient
+from app.core.events import Changed, Event, LeftOut, LeftOutPath, StageBegan, Status
 from app.core.redact import Redactor
-from app.core.task import Request
+from app.core.task import Request, Stage
 from app.publish.changes import judge, touches_tests
-from app.runs import checks
-from app.runs.checking import Checking
+from app.runs import checks, patch
+from app.runs.checkpoints import Checkpoints
 from app.runs.checks import Checks
 from app.runs.engine import Engine
 from app.runs.ground import Ground
 from app.runs.place import PlaceOf
 from app.runs.stop import Stop
-from app.sandbox import repo
+from app.runs.warm import Warm
+from app.sandbox import checkpoint, repo
 from app.sandbox.base import Sandbox, Sandboxes
 
 Json = dict[str, Any]
@@ -31,6 +34,8 @@ FILES = 200_000
 DIFF_SHOWN = 20_000
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
 FILE_BYTES = 100_000
+CREATION = 20.0
+"""Seconds that a request which is refused waits for the sandbox that was being made for it."""
 
 
 class Stages:
@@ -43,9 +48,12 @@ class Stages:
         claude: Claude,
         limits: Limits,
         redactor: Redactor,
-        checking: Checking,
+        warm: Warm,
+        checkpoints: Checkpoints,
     ) -> None:
-        self._checking = checking
+        self._warm = warm
+        self._checkpoints = checkpoints
+        self._coming: dict[str, asyncio.Task[Sandbox]] = {}
         self._engine = engine
         self._place_of = place_of
         self._sandboxes = sandboxes
@@ -57,23 +65,47 @@ class Stages:
         """Is it still wanted and allowed? Time has passed since the request was taken."""
         if by := await Stop(self._engine, request.key).by():
             return {"stopped": f"Stopped by @{by} before it began.", "events": []}
-        begun = await self._place_of(request).begin(run, request)
+        self._begin_sandbox(run, request)
+        try:
+            begun = await self._place_of(request).begin(run, request)
+        except Transient:
+            raise
+        except Exception:
+            await asyncio.wait({self._coming.pop(run)}, timeout=CREATION)  # so that the run's end finds it
+            raise
         return {"stopped": None, **begun.model_dump(), "events": [StageBegan(stage="prepare").model_dump()]}
 
-    async def sandbox(self, run: str) -> Json:
-        return {"sandbox": (await self._sandboxes.create(run)).id, "events": []}
+    def _begin_sandbox(self, run: str, request: Request) -> None:
+        """It takes its time while GitHub is asked. Its trouble is met by the step that needs it."""
+        if run not in self._coming:
+            self._coming[run] = asyncio.create_task(self._warm.create(run, request))
+            self._coming[run].add_done_callback(lambda coming: coming.cancelled() or coming.exception())
 
-    async def clone(self, run: str, request: Request, sandbox_id: str, start: str) -> Json:
+    async def sandbox(self, run: str, request: Request, again: bool) -> Json:
+        """`again`: in place of one that has gone."""
+        coming = self._coming.pop(run, None)
+        sandbox = await (coming or self._warm.create(run, request))
+        events: list[Event] = [Status(message="A sandbox is there.")]
+        if again:
+            last = await self._checkpoints.last(run, request)
+            after = f"the work after turn {last.turn}" if last else "the beginning"
+            said = Status(message=f"The sandbox has gone; a new one continues from {after}.")
+            events = [StageBegan(stage="prepare"), said]
+        return {"sandbox": sandbox.id, "events": [event.model_dump() for event in events]}
+
+    async def clone(self, run: str, request: Request, sandbox_id: str, start: str, sha: str | None) -> Json:
+        """The tip of the branch, or one commit again."""
         sandbox = await self._sandboxes.connect(sandbox_id)
-        base = await self._place_of(request).clone(run, request, sandbox, start)
-        return {"base": base, "events": [Status(message=f"Cloned `{start}` at {base[:7]}.").model_dump()]}
+        base = await self._place_of(request).clone(run, request, sandbox, start, sha)
+        said = [] if sha else [Status(message=f"Cloned `{start}` at {base[:7]}.").model_dump()]
+        return {"base": base, "events": said}
 
     async def prepare(self, ground: Ground) -> Json:
         """Set-up, and the first message: all that the model is told, from the default branch at one commit."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
         tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
         how = await self._checks(sandbox, ground.base, frozenset(tracked))
-        setup, problem = await self._checking.set_up(sandbox, ground.request, how.setup)
+        setup, problem = await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=True)
         texts = {
             path: await repo.show(sandbox, ground.base, path, FILE_BYTES)
             for path in INSTRUCTION_FILES
@@ -96,31 +128,53 @@ class Stages:
             "events": [event.model_dump() for event in events],
         }
 
+    async def restore(self, ground: Ground, stage: Stage) -> Json:
+        """What the lost sandbox held: set-up, then the last checkpoint. `stage`: what the run goes on with."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
+        how = await self._checks(sandbox, ground.base, frozenset(tracked))
+        _, problem = await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=False)
+        last = await self._checkpoints.last(ground.run, ground.request)
+        if last:
+            await checkpoint.restore(sandbox, last.checkpoint, str(last.turn))
+        told = context.sandbox_lost(last.turn if last else None)
+        return {"problem": problem, "told": told, "events": [StageBegan(stage=stage).model_dump()]}
+
     async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
         if checks.CONFIG in tracked:
             return checks.from_config(await repo.show(sandbox, base, checks.CONFIG, FILE_BYTES) or "")
         found = {path: await repo.show(sandbox, base, path, FILE_BYTES) for path in checks.MANIFESTS if path in tracked}
         return checks.usual({path: text for path, text in found.items() if text is not None}, tracked)
 
-    def agent(self, ground: Ground) -> Agent:
+    def agent(self, ground: Callable[[], Ground]) -> Agent:
+        """`ground`: as it is now, for a lost sandbox is made anew."""
         return Agent(
             claude=self._claude,
             limits=self._limits,
-            sandbox=lambda: self._sandboxes.connect(ground.sandbox),
-            stopping=Stop(self._engine, ground.request.key),
+            sandbox=lambda: self._sandboxes.connect(ground().sandbox),
+            keep=lambda sandbox, turn: self._checkpoints.keep(sandbox, ground(), turn),
+            stopping=self.stopping(ground().request),
             redactor=self._redact,
             system=context.system(),
         )
+
+    def stopping(self, request: Request) -> Stop:
+        return Stop(self._engine, request.key)
 
     async def gate(self, ground: Ground, turns: int) -> Json:
         """What may leave the sandbox: the candidate tree, and what was kept from it."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
         key = f"gate/{turns}"
-        verdicts = judge(await repo.changes(sandbox, ground.base, f"{key}/changes"))
-        if verdicts.refused or not (verdicts.passed or verdicts.left_out):
-            return {"refused": verdicts.refused, "changes": [], "left_out": [], "events": []}
-        paths = [change.path for change in verdicts.passed]
+        found = await repo.changes(sandbox, ground.base, f"{key}/changes")
+        verdicts = judge(found)
+        if not found:
+            await patch.drop(self._engine, ground.request.key)
+            return {"refused": None, "changes": [], "left_out": [], "events": []}
+        paths = [change.path for change in (found if verdicts.refused else verdicts.passed)]
         tree = await repo.candidate(sandbox, ground.base, paths, f"{key}/tree")
+        kept = await self._kept(sandbox, ground, tree, key)
+        if verdicts.refused:
+            return {"refused": verdicts.refused, "changes": [], "left_out": [], "events": kept}
         diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
         changed = Changed(
             tree=tree,
@@ -137,8 +191,21 @@ class Stages:
             "changes": paths,
             "left_out": [path.model_dump() for path in verdicts.left_out],
             "touches_tests": changed.touches_tests,
-            "events": [*([changed.model_dump()] if paths else []), *left_out, StageBegan(stage="verify").model_dump()],
+            "events": [
+                *([changed.model_dump()] if paths else []),
+                *left_out,
+                *kept,
+                StageBegan(stage="verify").model_dump(),
+            ],
         }
+
+    async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
+        """The patch, for a change that might not get to people otherwise. A line where it is too large."""
+        if await patch.keep(self._engine, sandbox, ground.request.key, ground.base, tree, key):
+            return []
+        return [
+            Status(message=f"The change is larger than {patch.MAX >> 20} MB, so no patch of it is kept.").model_dump()
+        ]
 
     async def _left_out(
         self, sandbox: Sandbox, base: str, tree: str, paths: Sequence[LeftOutPath], key: str

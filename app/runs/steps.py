@@ -1,38 +1,63 @@
 """How a step's body meets trouble.
 
-What will pass is tried again, what people can mend ends the run in their words, a bug is logged whole.
+What will pass is tried again, what people can mend ends the run in their words, a sandbox that is lost can be made anew, a bug is logged
+whole. A wait that people would notice is an output of its own: recorded, shown, ended by a stop, and taken up after a restart.
 """
 
 import asyncio
 import json
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from app.agent.loop import Stopping, unless
 from app.core.errors import Transient, UserError
-from app.core.events import Error
+from app.core.events import Error, Waiting
 from app.github.errors import Conflict, NotFound
 from app.sandbox.base import SandboxGone
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
+Body = Callable[..., Awaitable[Json]]
 
 TRIES = 60
 LONGEST_PAUSE = 60.0
 """Seconds between two tries of our own choosing: all tries together last about an hour."""
 LONGEST_WAIT = 3600.0
 """Seconds. A longer wait asked for by the other side ends the tries."""
+UNNOTICED = 2.0
+"""Seconds. A longer wait is told."""
 BUG = "Something went wrong inside Backspace. The server's log has the details: tell its operator."
+GONE = "The sandbox has gone, and with it the work that was in it."
 
 
 class Failed(Exception):
     """A step did not succeed; the message is for people. Raised from what was recorded, so a replay raises it again."""
 
 
-async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+class Gone(Failed):
+    """The sandbox has gone."""
+
+
+class GivenUp(Exception):
+    """Somebody said stop while a step waited; the message says so. Raised from what was recorded."""
+
+
+async def attempt(body: Body, *args: Any) -> Json:
     """What `body(*args)` returns, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
-    for tries in range(1, TRIES + 1):
+    output = await attempt_once(body, *args)
+    while waits := output.get("waits"):
+        await asyncio.sleep(waits["until"] - time.time())
+        output = await attempt_once(body, *args, tries=waits["tries"])
+    return output
+
+
+async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
+    """As `attempt`, but what has to wait for long ends as `{"waits": {"until": Unix seconds, "tries": so far}}`."""
+    while True:
+        tries += 1
         try:
             output = await body(*args)
             # What can't be recorded would end the workflow without a word.
@@ -41,24 +66,49 @@ async def attempt(body: Callable[..., Awaitable[Json]], *args: Any) -> Json:
         except Transient as e:
             pause = min(2.0 ** (tries - 1), LONGEST_PAUSE) * random.uniform(0.75, 1)
             wait = e.retry_after if e.retry_after is not None else pause
-            if tries == TRIES or wait > LONGEST_WAIT:
+            if tries >= TRIES or wait > LONGEST_WAIT:
                 return _failed(f"{e} It did not pass after {tries} tries; ask again later.")
             log.warning("step tried again in %.1f s: %s", wait, e)
+            if wait > UNNOTICED:
+                return _waits(str(e), wait, tries)
             await asyncio.sleep(wait)
-        except UserError as e:
-            return _failed(str(e))
         except SandboxGone:
-            return _failed("The sandbox has gone, and with it the work that was in it.")
-        except NotFound:
-            return _failed(
-                "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?"
-            )
-        except Conflict as e:
-            return _failed(f"GitHub did not accept it: {e}")
-        except Exception:
-            log.exception("a bug in a step")
-            return _failed(BUG)
-    raise AssertionError("unreachable")
+            return {"failed": GONE, "gone": True, "events": []}
+        except Exception as e:
+            return _failed(_told(e))
+
+
+def _told(error: Exception) -> str:
+    match error:
+        case UserError():
+            return str(error)
+        case NotFound():
+            return "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?"
+        case Conflict():
+            return f"GitHub did not accept it: {error}"
+    log.error("a bug in a step", exc_info=error)
+    return BUG
+
+
+async def after(waits: Json, stopping: Stopping | None, body: Body, *args: Any) -> Json:
+    """Go on with a step that waits; `{"given_up": login}` where somebody says stop before its time has come."""
+    by = await _waited(waits["until"], stopping)
+    return {"given_up": by, "events": []} if by else await attempt_once(body, *args, tries=waits["tries"])
+
+
+async def _waited(until: float, stopping: Stopping | None) -> str | None:
+    """Login of who ended the wait."""
+    if stopping is None:
+        await asyncio.sleep(until - time.time())
+        return None
+    if await stopping.by() is None:
+        await unless(stopping.wait(), asyncio.sleep(until - time.time()))
+    return await stopping.by()
+
+
+def _waits(why: str, seconds: float, tries: int) -> Json:
+    waiting = Waiting(message=why, seconds=round(seconds, 1))
+    return {"waits": {"until": time.time() + seconds, "tries": tries}, "events": [waiting.model_dump()]}
 
 
 def _failed(why: str) -> Json:
@@ -66,7 +116,9 @@ def _failed(why: str) -> Json:
 
 
 def checked(output: Json) -> Json:
-    """The output of a step that must have succeeded. Raises Failed."""
+    """The output of a step that must have succeeded. Raises Failed, Gone, GivenUp."""
+    if output.get("given_up"):
+        raise GivenUp(f"Stopped by @{output['given_up']}.")
     if "failed" in output:
-        raise Failed(output["failed"])
+        raise (Gone if output.get("gone") else Failed)(output["failed"])
     return output

@@ -1,7 +1,7 @@
-"""What no run looks after any more: at start and every few minutes, the sandboxes of tasks that are over.
+"""What no run looks after any more: at start and every few minutes, sandboxes and checkpoints of tasks that are over, stale warm states.
 
-A run's own end removes its sandbox; this is for the ends that did not come to it. A sandbox of a task that this database does not
-know is left alone: another server may share the place where sandboxes come from.
+A run's own end removes its sandbox; this is for the ends that did not come to it. The sandbox of a run that is not over is left to it: its
+next step finds it. One of a task that this database does not know is left alone: `backspace run` has a database of its own.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 
 from app.runs import tables
 from app.runs.engine import Engine
+from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes, SandboxGone
 
 log = logging.getLogger(__name__)
@@ -18,8 +19,9 @@ EVERY = 300.0
 
 
 class Sweeper:
-    def __init__(self, *, engine: Engine, sandboxes: Sandboxes) -> None:
+    def __init__(self, *, engine: Engine, sandboxes: Sandboxes, warm: Warm) -> None:
         self._engine = engine
+        self._warm = warm
         self._sandboxes = sandboxes
 
     async def sweep_for_ever(self) -> None:
@@ -31,6 +33,8 @@ class Sweeper:
             await asyncio.sleep(EVERY)
 
     async def sweep(self) -> None:
+        await self._engine.db(tables.drop_checkpoints_of_what_is_over)
+        await self._warm.forget_stale()
         for sandbox_id, run in (await self._sandboxes.runs()).items():
             task = run.rpartition(".")[0]
             if await self._engine.db(tables.is_over(task)):

@@ -49,12 +49,13 @@ async def run_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Mapping[str, 
 
 def groups(calls: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
     """Which calls run at the same time, as indexes."""
-    for reads, run in groupby(range(len(calls)), lambda index: _reads_only(calls[index])):
+    for reads, run in groupby(range(len(calls)), lambda index: reads_only(calls[index])):
         indexes, size = list(run), AT_ONCE if reads else 1
         yield from (indexes[at : at + size] for at in range(0, len(indexes), size))
 
 
-def _reads_only(call: Mapping[str, Any]) -> bool:
+def reads_only(call: Mapping[str, Any]) -> bool:
+    """It changes no file."""
     return call["name"] in NAMED and NAMED[call["name"]].reads_only
 
 

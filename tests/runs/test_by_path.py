@@ -90,7 +90,7 @@ def work(path: Path, scratch: Path) -> tuple[Ground, Work]:
         for change in changes
         if change.status != "D"
     }
-    ground = Ground(run="t-0k3x9.1", request=asked(path), branch="main", sandbox="", base=base)
+    ground = Ground(run="t-0k3x9.1", request=asked(path), branch="main", start="main", sandbox="", base=base)
     return ground, Work(tree, changes, contents, "Greet with a comma\n\nIt is kinder.")
 
 

@@ -1,6 +1,8 @@
 """What people are told when a step meets trouble, and what only the log is told."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from app.core.errors import Transient, UserError
 from app.github.errors import Conflict, NotFound, Refused
-from app.runs.steps import BUG, LONGEST_WAIT, TRIES, Failed, attempt, checked
+from app.runs.steps import BUG, LONGEST_WAIT, TRIES, Failed, GivenUp, Gone, after, attempt, attempt_once, checked
 from app.sandbox.base import SandboxGone
 
 Json = dict[str, Any]
@@ -75,7 +77,6 @@ async def test_the_other_sides_wait_is_kept_and_its_log_line_says_so(caplog: pyt
             lambda: NotFound("Not Found"),
             "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?",
         ),
-        (lambda: SandboxGone("run-1"), "The sandbox has gone, and with it the work that was in it."),
     ],
 )
 async def test_what_people_can_mend_is_said_once_and_in_their_words(
@@ -103,3 +104,65 @@ async def test_a_failure_is_raised_from_the_record_as_often_as_it_is_read() -> N
         with pytest.raises(Failed, match="Set a test command"):
             checked(recorded)
     assert checked({"fine": 1}) == {"fine": 1}
+
+
+async def test_a_lost_sandbox_is_told_from_other_failures() -> None:
+    """FL-E02"""
+    recorded = await attempt(Body(SandboxGone("run-1")), "x")
+    with pytest.raises(Gone):
+        checked(recorded)
+    assert recorded["events"] == []
+
+
+class Stopping:
+    """`said` to the process, or only to the one before it."""
+
+    def __init__(self, who: str | None = None) -> None:
+        self.who = who
+        self.said = asyncio.Event()
+
+    async def by(self) -> str | None:
+        return self.who
+
+    async def wait(self) -> None:
+        await self.said.wait()
+        self.who = "bob"
+
+
+async def test_a_wait_that_people_would_notice_is_recorded_and_told() -> None:
+    """FL-E01"""
+    body = Body(passing(), passing(20))
+    waits = await attempt_once(body, "x")
+    assert body.tries == 2
+    assert waits["waits"]["tries"] == 2
+    assert 19 < waits["waits"]["until"] - time.time() <= 20
+    assert waits["events"] == [{"type": "Waiting", "message": "GitHub has trouble.", "seconds": 20}]
+
+
+async def test_after_its_wait_a_step_goes_on_with_the_tries_it_has_left() -> None:
+    body = Body(passing(), passing(20))
+    again = await after({"until": time.time() - 5, "tries": 7}, Stopping(), body, "x")
+    assert again["waits"]["tries"] == 9
+    last = await after({"until": 0.0, "tries": TRIES - 1}, None, Body(passing(20)), "x")
+    assert f"after {TRIES} tries" in last["failed"]
+    assert await after({"until": 0.0, "tries": 9}, None, body, "x") == {"given": "x"}
+
+
+async def test_a_wait_lasts_until_its_time_also_after_a_restart() -> None:
+    began = time.monotonic()
+    await after({"until": time.time() + 0.2, "tries": 1}, Stopping(), Body(), "x")
+    assert time.monotonic() - began >= 0.19
+
+
+@pytest.mark.parametrize("before_a_restart", [True, False])
+async def test_a_stop_ends_a_wait_at_once_and_nothing_is_tried_again(before_a_restart: bool) -> None:
+    body, stopping = Body(), Stopping("bob" if before_a_restart else None)
+    waiting = asyncio.create_task(after({"until": time.time() + 60, "tries": 1}, stopping, body, "x"))
+    if not before_a_restart:
+        await asyncio.sleep(0)
+        stopping.said.set()
+    async with asyncio.timeout(5):
+        ended = await waiting
+    assert body.tries == 0
+    with pytest.raises(GivenUp, match="Stopped by @bob"):
+        checked(ended)

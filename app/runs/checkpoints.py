@@ -1,0 +1,49 @@
+"""The work of a run after its last turn that changed files, kept on the server: a sandbox may be lost at any time."""
+
+import logging
+from dataclasses import dataclass
+
+from app.core.errors import UserError
+from app.core.task import Request
+from app.runs import tables
+from app.runs.engine import Engine
+from app.runs.ground import Ground
+from app.sandbox import checkpoint
+from app.sandbox.base import Sandbox
+from app.sandbox.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
+NAME = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Kept:
+    turn: int
+    checkpoint: Checkpoint
+
+
+class Checkpoints:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def keep(self, sandbox: Sandbox, ground: Ground, turn: int) -> None:
+        """The files as they are after this turn. Goes on without where they are too many or too large, or git fails."""
+        last = await self.last(ground.run, ground.request)
+        try:
+            known = last.checkpoint.tree if last else ""
+            saved = await checkpoint.save(sandbox, ground.base, known, str(turn))
+        except (checkpoint.TooLarge, UserError, RuntimeError) as e:
+            log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": ground.request.key})
+            return
+        if saved:
+            content = f"{ground.run} {turn} {saved.tree}\n".encode() + saved.pack
+            await self._engine.db(tables.keep_artifact(ground.request.key, NAME, content))
+
+    async def last(self, run: str, request: Request) -> Kept | None:
+        """Of this run, for it holds only with this run's base."""
+        content = await self._engine.db(tables.artifact(request.key, NAME))
+        if content is None:
+            return None
+        head, _, pack = content.partition(b"\n")
+        of, turn, tree = head.decode().split()
+        return Kept(int(turn), Checkpoint(tree, pack)) if of == run else None
