@@ -49,7 +49,7 @@ class Redactor:
         self._forms = sorted(forms, key=len, reverse=True)
         self._unbroken = [joined for form in self._forms if len(joined := _BREAKS.sub("", form)) >= _PART]
         self._parts: dict[str, list[tuple[str, int]]] = {}
-        for form in {form for secret in whole | lines if "\n" not in secret for form in _forms(secret)}:
+        for form in self._forms:
             for at in range(len(form) - _PART + 1):
                 self._parts.setdefault(form[at : at + _PART], []).append((form, at))
 
