@@ -75,7 +75,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
     edge = Edge()
-    webhook = Webhook((SECRET, OLD), "backspace", edge.record, body_seconds=0.5)
+    webhook = Webhook((SECRET, OLD), "backspace", edge.record, body_seconds=2)
     runner = make_runner(make_app(webhook, Health(lambda: edge.ready)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

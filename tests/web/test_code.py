@@ -113,7 +113,7 @@ async def test_a_body_that_does_not_end_is_given_up() -> None:
 
 async def _endless() -> AsyncIterator[bytes]:
     yield b'{"prompt": "'
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(1.3)
     yield b"x"
 
 

@@ -148,7 +148,7 @@ async def test_a_reader_that_takes_nothing_is_disconnected_holds_up_nobody_and_m
     """RT-A10, FL-O08: of a log of 64 MB it makes the server read a part only."""
     desk = Desk(part=1)
     task = desk.task(*[(AIMessage(message=f"{n} " + "x" * 1_000_000),) for n in range(64)], END)
-    async with served(desk, timing={"patience": 0.3}) as edge:
+    async with served(desk, timing={"patience": 1}) as edge:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", edge.port))
