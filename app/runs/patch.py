@@ -12,7 +12,7 @@ _DIFF = ("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "-
 
 
 async def keep(engine: Engine, sandbox: Sandbox, task: str, base: str, tree: str, key: str) -> bool:
-    """Keep the patch from the base to the tree, in place of an earlier one. False: it is too large, and there is none."""
+    """Keep the patch from the base to another tree, in place of an earlier one. False: it is too large, and there is none."""
     result = await git.run(sandbox, *_DIFF, base, tree, key=f"patch/{key}", keep=MAX)
     if not result.stdout.whole:
         await drop(engine, task)

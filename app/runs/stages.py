@@ -166,15 +166,21 @@ class Stages:
         sandbox = await self._sandboxes.connect(ground.sandbox)
         key = f"gate/{turns}"
         found = await repo.changes(sandbox, ground.base, f"{key}/changes")
-        verdicts = judge(found)
         if not found:
             await patch.drop(self._engine, ground.request.key)
             return {"refused": None, "changes": [], "left_out": [], "events": []}
-        paths = [change.path for change in (found if verdicts.refused else verdicts.passed)]
-        tree = await repo.candidate(sandbox, ground.base, paths, f"{key}/tree")
-        kept = await self._kept(sandbox, ground, tree, key)
-        if verdicts.refused:
-            return {"refused": verdicts.refused, "changes": [], "left_out": [], "events": kept}
+        verdicts = judge(found)
+        left_out = await self._left_out(sandbox, ground.base, verdicts.left_out, key)
+        paths = [change.path for change in verdicts.passed]
+        tree = await repo.candidate(sandbox, ground.base, paths or [change.path for change in found], f"{key}/tree")
+        left_out += await self._kept(sandbox, ground, tree, key)
+        judged: Json = {
+            "refused": verdicts.refused,
+            "changes": paths,
+            "left_out": [path.model_dump() for path in verdicts.left_out],
+        }
+        if not paths:
+            return {**judged, "events": left_out}
         diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
         changed = Changed(
             tree=tree,
@@ -184,20 +190,8 @@ class Stages:
             diff=self._redact.text(diff.text),
             touches_tests=touches_tests(paths),
         )
-        left_out = await self._left_out(sandbox, ground.base, tree, verdicts.left_out, key)
-        return {
-            "refused": None,
-            "tree": tree,
-            "changes": paths,
-            "left_out": [path.model_dump() for path in verdicts.left_out],
-            "touches_tests": changed.touches_tests,
-            "events": [
-                *([changed.model_dump()] if paths else []),
-                *left_out,
-                *kept,
-                StageBegan(stage="verify").model_dump(),
-            ],
-        }
+        events = [changed.model_dump(), *left_out, StageBegan(stage="verify").model_dump()]
+        return {**judged, "tree": tree, "touches_tests": changed.touches_tests, "events": events}
 
     async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
         """The patch, for a change that might not get to people otherwise. A line where it is too large."""
@@ -207,9 +201,7 @@ class Stages:
             Status(message=f"The change is larger than {patch.MAX >> 20} MB, so no patch of it is kept.").model_dump()
         ]
 
-    async def _left_out(
-        self, sandbox: Sandbox, base: str, tree: str, paths: Sequence[LeftOutPath], key: str
-    ) -> list[Json]:
+    async def _left_out(self, sandbox: Sandbox, base: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
         if not paths:
             return []
         whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
