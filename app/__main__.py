@@ -1,7 +1,8 @@
-"""The command line: `backspace serve`, `demo`, `doctor`, `template build`; `python -m app` is the same."""
+"""The command line: `backspace serve`, `run`, `demo`, `doctor`, `template build`; `python -m app` is the same."""
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,6 +67,38 @@ def demo(
         raise typer.Exit(asyncio.run(Demo(project=project, prompt=prompt, sandbox=sandbox, keep=keep, work=work).run()))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+@cli.command()
+def run(
+    repo: Annotated[str, typer.Argument(help="https://…/owner/name, or the folder of a repository on this machine.")],
+    prompt: Annotated[str, typer.Argument(help="What to do; - reads it from standard input.")],
+    branch: Annotated[str, typer.Option(help="Branch for the work; else backspace/…")] = "",
+    server: Annotated[str, typer.Option(help="Address of a Backspace server that does the work.")] = "",
+    key: Annotated[
+        str, typer.Option(envvar="BACKSPACE_API_KEY", show_default=False, help="That server's key, if it has any.")
+    ] = "",
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: the events as they come.")
+    ] = False,
+) -> None:
+    """Work on a repository, directly: a pull request, or for a folder a branch in it.
+
+    For a folder the work starts from the last commit, its files stay as they are, and nothing leaves this machine but what the
+    model is told. Settings come from the environment; for a folder ANTHROPIC_API_KEY is enough.
+
+    Ctrl-C stops and keeps the work; pressed again it ends at once, and the same command goes on with the run.
+
+    Exit codes: 0 ready, or nothing to change; 1 failed; 2 nothing began (arguments, settings); 3 a draft (a check failed, or the
+    work was cut short); 130 stopped.
+    """
+    from app.run import run as watch
+
+    words = sys.stdin.read() if prompt == "-" else prompt
+    try:
+        asyncio.run(watch(repo, words.strip(), branch=branch, server=server, key=key, json_lines=json_lines))
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
 
 
 @template.command()

@@ -39,6 +39,7 @@ from app.core.events import (
     ToolRead,
     ToolSearch,
     Usage,
+    Waiting,
 )
 from app.publish.blocks import count, duration
 from app.publish.view import View, view
@@ -96,8 +97,11 @@ class Screen:
                 return self._diff(diff, f"{count(files, 'file')}, +{added} −{removed}")
             case LeftOut(paths=paths):
                 return Group(*(_line("left out", f"{path.path}: {path.reason}", "yellow") for path in paths))
-            case Published(number=number, title=title, draft=draft):
-                return _line("✓", f"Pull request #{number}{' (draft)' if draft else ''}: {title}", "bold green")
+            case Published(number=number, branch=branch, title=title, draft=draft):
+                what = f"Branch {branch}" if number is None else f"Pull request #{number}"
+                return _line("✓", f"{what}{' (draft)' if draft else ''}: {title}", "bold green")
+            case Waiting(message=message, seconds=seconds):
+                return _line("⏳", f"{message} Tried again in {duration(seconds)}.", "yellow")
             case PRCreated() | CallsBegan() | StageBegan():
                 return None
             case Done(outcome=outcome, message=message):

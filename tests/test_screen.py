@@ -29,7 +29,9 @@ RUN: tuple[e.Event, ...] = (
     e.StageBegan(stage="verify"),
     e.Check(command="python -m unittest -q", exit_code=0, output="OK", seconds=0.51),
     e.Check(command="ruff check", exit_code=None, output="ruff: not found"),
-    e.Done(outcome="ready"),
+    e.Waiting(message="GitHub does not answer.", seconds=20),
+    e.Published(branch="backspace/comma-k3x9", commit="c", tree="9f3c2e1", number=None, title="Greet with a comma", draft=False),
+    e.Done(outcome="ready", via="branch"),
 )  # fmt: skip
 
 
@@ -85,6 +87,8 @@ bash python -m unittest -q
 ✓ python -m unittest -q · exit 0 · 0.5 s
   OK
 check ruff check · not run: ruff: not found
+⏳ GitHub does not answer. Tried again in 20 s.
+✓ Branch backspace/comma-k3x9: Greet with a comma
 
 ■ ready · 1 turn · $0.0123\
 """)

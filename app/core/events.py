@@ -101,9 +101,10 @@ class Error(Words):
     message: str
 
 
-Via = Literal["api", "existing", "fork", "gh", "link", "patch"]
+Via = Literal["api", "existing", "fork", "gh", "branch", "link", "patch"]
 """How the work got to people, the best way first. A pull request: opened by the API, found for that head branch, opened from a fork, opened
-by the program `gh`. None: `link`, the head branch is there and a person can open it; `patch`, the change is kept as a patch."""
+by the program `gh`. None: `branch`, in a repository of this machine, which needs none; `link`, the head branch is there and a person
+can open it; `patch`, the change is kept as a patch."""
 
 
 class Done(Words):

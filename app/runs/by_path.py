@@ -79,8 +79,8 @@ class ByPath:
         raise UserError(f"Too many branches are named {ground.request.head_branch}: delete those that are not needed.")
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
-        """None: the branch is where the work goes."""
-        return Opened(url="", number=0, draft=offer.draft)
+        """There are none here: a branch is all that is wanted."""
+        return Opened(via="branch", draft=offer.draft)
 
     async def close(self, run: str) -> None:
         """There are no credentials."""

@@ -5,7 +5,7 @@ A run asks its place and never which one it is. Every effect is looked up before
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from app.core.events import Via
 from app.core.task import Outcome, Request, Words
@@ -45,8 +45,7 @@ class Offer(Words):
 class Opened(Words):
     """The pull request; `url` "" and `number` None where there is none."""
 
-    via: Via | Literal[""] = ""
-    """"" for a place that has no pull requests: there a branch is all that is wanted."""
+    via: Via
     url: str = ""
     number: int | None = None
     draft: bool = False

@@ -1,0 +1,147 @@
+"""A task whose work this process does, with everything of a server but its HTTP edge.
+
+Database, local sandbox and log lie in the run's own folder (`run_folders.py`), which is removed when the run is over.
+
+Settings come from the environment alone: a `.env` in the working folder may be a repository's, and whoever wrote it is not the asker.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app import run_folders
+from app.core.errors import UserError
+from app.core.events import Done, Entry
+from app.core.task import Asked, CodeRequest, Repository
+from app.runs import by_path, tables
+from app.settings import RunAlone, Settings, load, refuse_lack_of_key
+from app.web.code import understood
+from app.wiring import UNSAFE, Work, working
+
+LOOK = 0.1
+"""Seconds between two looks at the record."""
+CALLER = "local"
+
+Say = Callable[[str], None]
+
+
+class Here:
+    def __init__(self, work: Work, task: str, folder: Path, say: Say) -> None:
+        self._work = work
+        self._folder = folder
+        self._say = say
+        self._failed = False
+        self.task = task
+
+    @property
+    def left(self) -> str:
+        return f"Ended at once. The same command goes on with it; what there is lies in {self._folder}."
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        after = 0
+        while True:
+            found, after = await self._work.desk.read(self.task, after) or ([], after)
+            for entry in found:
+                yield entry
+                if isinstance(entry.event, Done):
+                    self._failed = entry.event.outcome == "failed"
+                    return
+            await asyncio.sleep(LOOK)
+
+    async def stop(self) -> None:
+        await self._work.desk.stop(self.task, CALLER)
+
+    async def patch(self) -> bytes | None:
+        return await self._work.desk.patch(self.task)
+
+    async def close(self) -> None:
+        while not await self._work.engine.db(tables.is_over(self.task)):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
+        if log := run_folders.remove(self._folder, keep_log=self._failed):
+            self._say(f"Its log: {log}")
+
+
+@asynccontextmanager
+async def here(repo: str, prompt: str, branch: str, say: Say) -> AsyncIterator[Here]:
+    """Begin, or take up what the same command began. Raises UserError where that can't be."""
+    settings = load(env_file=None, kind=RunAlone)
+    local = None if "://" in repo else await by_path.folder(repo)
+    asked = _asked(repo, local, prompt, branch, settings)
+    folder = run_folders.of(local.path if local else repo, prompt, branch)
+    for kept in await asyncio.to_thread(run_folders.others, folder):
+        words = textwrap.shorten(kept.prompt, 60, placeholder=" …")
+        say(
+            f"A run on {kept.repo} was cut off ({words}). The same command takes it up, within {run_folders.DAYS} days."
+        )
+    kept, fresh = run_folders.keep(folder, repo, prompt)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            if local and fresh:
+                await by_path.folder(repo, branch)
+            _say_what_holds(local, settings, fresh, say)
+            with (folder / "log").open("a") as log, contextlib.redirect_stderr(log):  # logging keeps what it is now
+                work = await stack.enter_async_context(working(_own(settings, folder, local is not None)))
+            task = await _begin(work, asked.model_copy(update={"idempotency_key": kept.once}), local)
+        except UserError:
+            if fresh:
+                run_folders.remove(folder)
+            raise
+        yield Here(work, task, folder, say)
+
+
+def _asked(repo: str, local: by_path.Folder | None, prompt: str, branch: str, settings: Settings) -> Asked:
+    """By the rules of `POST /code`. Raises UserError."""
+    address = repo
+    if local:
+        name = re.sub("[^A-Za-z0-9_-]+", "-", os.path.basename(local.path)) or "repository"
+        address = f"{settings.github_server_url}/local/{name}"
+    return understood(
+        {"repo_url": address, "prompt": prompt, "branch": branch}, None, CALLER, settings.github_server_url
+    )
+
+
+async def _begin(work: Work, asked: Asked, local: by_path.Folder | None) -> str:
+    """The task's key; nothing begins that has begun already."""
+    if local is None:
+        return await work.desk.ask(asked)
+    request = CodeRequest(
+        key=f"t-{asked.idempotency_key}",
+        repository=Repository(id=0, full_name=asked.repo),
+        instruction=asked.prompt,
+        asked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        branch=asked.branch,
+        caller=CALLER,
+        path=local.path,
+    )
+    await work.desk.start(request)
+    return request.key
+
+
+def _own(settings: Settings, folder: Path, local: bool) -> Settings:
+    """For one run in its folder. Of a repository of this machine nothing goes anywhere but to the model: no E2B, no traces."""
+    own: dict[str, object] = {
+        "backspace_database_url": f"sqlite:///{folder}/backspace.db",
+        "backspace_data": folder / "sandboxes",
+        "backspace_max_runs": 1,
+    }
+    if not local:
+        refuse_lack_of_key(settings)
+    else:
+        own |= {"otel_exporter_otlp_endpoint": None, "otel_exporter_otlp_traces_endpoint": None}
+        own |= {"backspace_sandbox": "unsafe-local" if settings.sandbox == "unsafe-local" else "local"}
+    return settings.model_copy(update=own)
+
+
+def _say_what_holds(local: by_path.Folder | None, settings: Settings, fresh: bool, say: Say) -> None:
+    if settings.sandbox == "unsafe-local":
+        say(UNSAFE)
+    if not fresh:
+        say("The same command was cut off before: its run is taken up.")
+    elif local and local.dirty:
+        say(f"What is not committed is not included: the work starts from the last commit of {local.branch}.")

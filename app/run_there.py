@@ -1,0 +1,133 @@
+"""A task on a server, by its `/code`: asked for once, however often the connection or the server itself is lost meanwhile."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from pydantic import ValidationError
+
+from app.core.errors import UserError
+from app.core.events import EVENT, Done, Entry
+
+SILENCE = 60.0
+"""Seconds without a byte after which a connection counts as lost; the server says something each 15."""
+PATIENCE = 600.0
+"""Seconds that a server may not answer."""
+LONGEST_PAUSE = 10.0
+LINE = 1 << 24
+"""Bytes of an event at most."""
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+"""What a server, or something before it, answers while it will pass."""
+
+
+class There:
+    def __init__(self, session: aiohttp.ClientSession, server: str, sent: dict[str, str]) -> None:
+        self._session = session
+        self._server = server
+        self._sent = sent
+        self._once = uuid.uuid4().hex
+        self._address = ""
+        self._behind = ""
+
+    @property
+    def task(self) -> str:
+        return self._address.rpartition("/")[2]
+
+    @property
+    def left(self) -> str:
+        """What becomes of the task where nobody looks any more."""
+        return f"The task goes on: {self._address}" if self._address else "The server may have begun already."
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Each event once, up to `Done`. Raises UserError where the server refuses, or does not answer for ten minutes."""
+        heard, pause = time.monotonic(), 0.5
+        while True:
+            try:
+                async for entry in self._stream():
+                    heard, pause = time.monotonic(), 0.5
+                    self._behind = entry.id
+                    yield entry
+                    if isinstance(entry.event, Done):
+                        return
+                why = "the stream ended early"
+            except (aiohttp.ClientError, TimeoutError, _Passing) as e:
+                why = str(e) or type(e).__name__
+            if time.monotonic() - heard > PATIENCE:
+                raise UserError(f"{self._server} does not answer ({why}). {self.left}")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _stream(self) -> AsyncIterator[Entry]:
+        """One connection's events. The key makes it one task; `Last-Event-ID` goes on behind what was seen."""
+        headers = {"Last-Event-ID": self._behind} if self._behind else {"Idempotency-Key": self._once}
+        async with self._session.post(
+            f"{self._server}/code", json=self._sent, headers=headers, allow_redirects=False
+        ) as reply:
+            await _check(reply)
+            self._address = self._server + reply.headers.get("Location", "")
+            named = ""
+            async for line in reply.content:
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                if field == "id":
+                    named = value
+                elif field == "data" and (entry := _entry(named, value)):
+                    yield entry
+
+    async def stop(self) -> None:
+        """Raises UserError where the server refuses."""
+        while True:
+            try:
+                if self._address:
+                    async with self._session.delete(self._address, allow_redirects=False) as reply:
+                        await _check(reply)
+                    return
+            except (aiohttp.ClientError, TimeoutError, _Passing):
+                pass
+            await asyncio.sleep(0.5)
+
+    async def patch(self) -> bytes | None:
+        """What the task changed; None where the server has nothing."""
+        async with self._session.get(f"{self._address}/patch", allow_redirects=False) as reply:
+            return await reply.read() if reply.status == 200 else None
+
+    async def close(self) -> None:
+        """The server keeps what there is."""
+
+
+class _Passing(Exception):
+    """The server can't answer now."""
+
+
+@asynccontextmanager
+async def there(server: str, key: str, sent: dict[str, str]) -> AsyncIterator[There]:
+    """`sent`: the body of `POST /code`. `key`: one of the server's, "" where it has none. Raises UserError."""
+    if not server.startswith(("http://", "https://")):
+        raise UserError("--server takes the address of a Backspace server, https://…")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=LINE) as session:
+        yield There(session, server.rstrip("/"), sent)
+
+
+async def _check(reply: aiohttp.ClientResponse) -> None:
+    """Raises UserError for a refusal, in the server's words, and _Passing for what is none."""
+    if reply.status in AGAIN:
+        raise _Passing(f"it says {reply.status}")
+    if reply.status >= 300:
+        try:
+            why = str(json.loads(await reply.text())["error"])
+        except (ValueError, KeyError, TypeError):
+            why = f"{reply.url.origin()} answered {reply.status}; is that a Backspace server?"
+        raise UserError(why)
+
+
+def _entry(named: str, data: str) -> Entry | None:
+    """None for an event that only a newer version knows."""
+    try:
+        return Entry(id=named, at=time.time(), event=EVENT.validate_json(data))
+    except ValidationError:
+        return None
