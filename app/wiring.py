@@ -1,6 +1,7 @@
 """The composition root: the only file that knows every part."""
 
 import asyncio
+import hashlib
 import logging
 import os
 import signal
@@ -31,7 +32,6 @@ from app.runs.comments import Comments
 from app.runs.desk import Desk
 from app.runs.engine import Engine
 from app.runs.intake import Intake
-from app.runs.log import read
 from app.runs.pipeline import Pipeline
 from app.runs.place import Place, PlaceOf
 from app.runs.publishing import Publishing
@@ -42,9 +42,11 @@ from app.sandbox.base import Sandboxes
 from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
-from app.web import sse
+from app.web.code import Code
 from app.web.health import Health
+from app.web.keys import Gate, signature
 from app.web.server import make_app, make_runner
+from app.web.sse import Streams
 from app.web.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -119,10 +121,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     async with working(settings) as work:
         ready = asyncio.Event()
         webhook = _webhook_of(settings, work.intake) if work.intake else None
-        web_app = make_app(webhook, Health(ready.is_set))
-        if settings.loopback_only:
-            web_app.add_routes(sse.routes(partial(read, work.engine)))
-        runner = make_runner(web_app)
+        runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work.desk)))
         address = await _listen(runner, settings.host, settings.port)
         ready.set()
         listening(address)
@@ -131,6 +130,26 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         await runner.cleanup()
     logging.shutdown()
     os._exit(0)
+
+
+def _code_of(settings: Settings, desk: Desk) -> Code:
+    gate = Gate(
+        settings.api_keys(), loopback_only=settings.loopback_only, public_url=settings.backspace_public_url or ""
+    )
+    return Code(
+        desk, gate, Streams(desk.read), server_url=settings.github_server_url, link_secret=_link_secret(settings)
+    )
+
+
+def _link_secret(settings: Settings) -> bytes:
+    """Signs links to patches: the same in every process and after every restart, until the key is another."""
+    return hashlib.sha256(f"links {settings.anthropic_api_key.get_secret_value()}".encode()).digest()
+
+
+def _patch_url(settings: Settings, task: str) -> str | None:
+    """A link to the patch of a task, for people without a key; None where nobody could follow it."""
+    base = settings.backspace_public_url
+    return f"{base}/code/{task}/patch?sig={signature(_link_secret(settings), task)}" if base else None
 
 
 def app_of(settings: Settings, session: aiohttp.ClientSession) -> App | None:
@@ -147,7 +166,11 @@ def user_of(settings: Settings, session: aiohttp.ClientSession) -> User | None:
 
 def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
     return Comments(
-        engine=engine, app=app, server_url=settings.github_server_url, limit_usd=settings.backspace_task_usd
+        engine=engine,
+        app=app,
+        server_url=settings.github_server_url,
+        limit_usd=settings.backspace_task_usd,
+        patch_url=partial(_patch_url, settings),
     )
 
 

@@ -68,7 +68,9 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
         return Transient(f"GitHub has trouble (status {status}).", _seconds(headers.get("retry-after")))
     message = _message(reply)
     if status == 401:
-        return Unauthorized("GitHub does not accept the credentials: check GITHUB_APP_ID and the private key, or GITHUB_TOKEN.")
+        return Unauthorized(
+            "GitHub does not accept the credentials: check GITHUB_APP_ID and the private key, or GITHUB_TOKEN."
+        )
     if status == 429 or (status == 403 and _is_limit(headers, message)):
         return RateLimited(_wait(headers, now))
     if status == 403:

@@ -14,8 +14,8 @@ MAX = 60_000
 
 _STEPS, _CALLS, _ROWS, _FAILED, _PATHS = 15, 4, 8, 2, 10
 """How many of each are shown."""
-_DIFF, _OUTPUT = 8_000, 2_000
-"""Characters of a diff and of a check's output."""
+_DIFF, _OUTPUT, _WHY = 8_000, 2_000, 1_200
+"""Characters of a diff, of a check's output, and of why it ended so, which may name a command for a shell."""
 
 _DOING = {
     "read": "reading",
@@ -45,17 +45,25 @@ def marker(key: str) -> str:
 
 
 def status(
-    task: ThreadRequest, entries: Sequence[Entry], *, now: float, place: int, server_url: str, limits_usd: float
+    task: ThreadRequest,
+    entries: Sequence[Entry],
+    *,
+    now: float,
+    place: int,
+    server_url: str,
+    limits_usd: float,
+    patch_url: str | None = None,
 ) -> str:
     """The comment as Markdown, at most MAX characters.
 
     `entries`: all of the task, in their order. `now`: Unix seconds. `place`: in the queue, from 1; 0 where nothing is before it.
-    `server_url`: GitHub's pages, the only host that links lead to. `limits_usd`: dollars that the task may cost.
+    `server_url`: GitHub's pages, the only host that links lead to but for `patch_url`, which is ours. `limits_usd`: dollars that the task
+    may cost.
     """
     seen = view(entries)
     asked = _asked(task, server_url)
     if seen.done:
-        sections = _over(seen, seen.done, asked, server_url)
+        sections = _over(seen, seen.done, asked, server_url, patch_url)
     elif seen.stage == "queued":
         sections = _waiting(asked, place)
     else:
@@ -92,11 +100,12 @@ def _working(seen: View, asked: str, now: float) -> list[str]:
     ]
 
 
-def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
+def _over(seen: View, done: Done, asked: str, server_url: str, patch_url: str | None) -> list[str]:
     url = done.pr_url or seen.pr_url or ""
     return [
         f"### {_end(seen, done, url, server_url)}\n{asked}",
         _why(seen, done),
+        f"[The whole change as a patch](<{patch_url}>)" if done.via == "patch" and patch_url else "",
         _proof(seen),
         _lost(seen),
         plain(seen.on_checks),
@@ -109,7 +118,7 @@ def _over(seen: View, done: Done, asked: str, server_url: str) -> list[str]:
 
 def _why(seen: View, done: Done) -> str:
     if done.outcome != "nothing":
-        return plain(done.message or (seen.error if done.outcome == "failed" else ""), 500)
+        return plain(done.message or (seen.error if done.outcome == "failed" else ""), _WHY)
     words = prose(done.message or seen.said, 2_000)
     quoted = "\n".join(f"> {line}".rstrip() for line in words.split("\n"))
     return f"The agent's own words, which nothing checked:\n\n{quoted}" if words else ""
@@ -117,13 +126,20 @@ def _why(seen: View, done: Done) -> str:
 
 def _end(seen: View, done: Done, url: str, server_url: str) -> str:
     if done.outcome in _ENDS:
-        kept = f": the work so far is {link(f'#{seen.published.number}', url, server_url)}" if seen.published else ""
-        return _ENDS[done.outcome] + kept
+        return _ENDS[done.outcome] + _kept(seen, url, server_url)
     sign = "😕" if done.outcome == "draft" else "✅" if seen.checked == "passed" else "🟡"
     if not seen.published:
         return f"{sign} {link('Pull request', url, server_url)}"
     kind = " Draft" if seen.published.draft else ""
     return f"{sign}{kind} {link(f'#{seen.published.number}', url, server_url)} {plain(seen.published.title, 256)}"
+
+
+def _kept(seen: View, url: str, server_url: str) -> str:
+    if not seen.published:
+        return ""
+    if seen.published.number is None:
+        return f": the work is on the branch {link(inline_code(seen.published.branch), seen.published.compare_url, server_url)}"
+    return f": the work so far is {link(f'#{seen.published.number}', url, server_url)}"
 
 
 def _proof(seen: View) -> str:

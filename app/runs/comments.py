@@ -1,4 +1,4 @@
-"""The status comment of each open task, kept true: one loop, level-triggered, one writer for each comment.
+"""The status comment of each open task, kept true: one loop in each process, level-triggered, one writer for each comment.
 
 What a comment should say follows from the recorded events alone, so a lost edit or a restart changes nothing: the next look mends it.
 """
@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,7 +46,12 @@ class _Written:
 
 
 class Comments:
-    def __init__(self, *, engine: Engine, app: App, server_url: str, limit_usd: float) -> None:
+    """`patch_url`: a link to what a task changed, for everybody; None where there can be none."""
+
+    def __init__(
+        self, *, engine: Engine, app: App, server_url: str, limit_usd: float, patch_url: Callable[[str], str | None]
+    ) -> None:
+        self._patch_url = patch_url
         self._engine = engine
         self._app = app
         self._server_url = server_url
@@ -115,9 +121,11 @@ class Comments:
 
     async def _look(self) -> None:
         places: defaultdict[str, int] = defaultdict(int)
-        for request, comment_id in await self._engine.db(tables.open_tasks()):
+        tasks = await self._engine.db(tables.open_tasks())
+        ours = await self._engine.speaks_for([f"{request.key}.1" for request, _ in tasks])
+        for request, comment_id in tasks:
             thread = tables.thread_of(request)
-            if isinstance(request, ThreadRequest) and comment_id is not None:
+            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.1" in ours:
                 try:
                     await self._refresh(request, comment_id, places[thread])
                 except Exception:  # one comment's trouble is not the others'
@@ -168,6 +176,7 @@ class Comments:
             place=place,
             server_url=self._server_url,
             limits_usd=self._limit_usd,
+            patch_url=self._patch_url(request.key),
         )
 
     def _github(self, request: ThreadRequest) -> GitHub:
