@@ -17,6 +17,7 @@ from gidgethub.sansio import accept_format
 from yarl import URL
 
 from app.core.errors import Transient
+from app.core.fence import guard
 from app.github import errors
 from app.github.clock import ServerClock
 from app.github.pace import Lane
@@ -110,6 +111,8 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
     async def _once(self, method: str, path: str, values: Values, data: Any, token: str) -> Any:
         if silent := self.lane.silent():
             raise Transient("GitHub asked us to slow down.", silent)
+        if method != "GET":
+            await guard()
         headers = {"authorization": f"Bearer {token}", "x-github-api-version": API_VERSION}
         reply, _, _ = await self._make_request(method, path, values, data, accept_format(), extra_headers=headers)
         return reply

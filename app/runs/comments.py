@@ -131,6 +131,8 @@ class Comments:
                 except Exception:  # one comment's trouble is not the others'
                     log.exception("the status comment was not edited", extra={"task": request.key})
                     self._written[request.key].at = time.monotonic()
+            elif request.key in self._written and not self._written[request.key].lock.locked():
+                del self._written[request.key]  # others write it now
             places[thread] += 1
 
     async def _refresh(self, request: ThreadRequest, comment_id: int, place: int) -> None:

@@ -17,9 +17,10 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 
 from app.core.errors import Transient
 from app.core.events import EVENT, Entry, Error
+from app.core.fence import ACTING
 from app.runs import tables
 from app.runs.database import Database, mark
-from app.runs.holders import ACTING, Execution
+from app.runs.holders import Execution
 from app.runs.leases import BEAT, Leases
 
 log = logging.getLogger(__name__)

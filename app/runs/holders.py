@@ -6,7 +6,6 @@ it was about to do to the world is not its business any more. (Its records are r
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -30,29 +29,10 @@ holders = sa.Table(
 """The latest execution of each unfinished workflow, and how often it was taken up again since its last recorded step."""
 
 
-class LeaseLost(Exception):
-    """Another process has taken this work up."""
-
-
 class Transact(Protocol):
     """One transaction, off the loop. Raises Transient."""
 
     async def __call__(self, work: Callable[[sa.Connection], T], /) -> T: ...
-
-
-class Holder(Protocol):
-    async def holds(self) -> bool: ...
-
-
-ACTING: ContextVar[Holder | None] = ContextVar("ACTING", default=None)
-"""On whose behalf the code of this context acts."""
-
-
-async def guard() -> None:
-    """To be called before every effect on the world. Raises LeaseLost, and Transient where that can't be known now."""
-    holder = ACTING.get()
-    if holder and not await holder.holds():
-        raise LeaseLost("this work goes on in another process")
 
 
 class Moment:

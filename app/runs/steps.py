@@ -15,6 +15,7 @@ from typing import Any
 from app.agent.loop import Stopping, unless
 from app.core.errors import Transient, UserError
 from app.core.events import Error, Waiting
+from app.core.fence import LeaseLost
 from app.github.errors import Conflict, NotFound
 from app.sandbox.base import SandboxGone
 
@@ -72,6 +73,8 @@ async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
             if wait > UNNOTICED:
                 return _waits(str(e), wait, tries)
             await asyncio.sleep(wait)
+        except LeaseLost:  # nobody waits for what comes of it: the engine refuses to record it
+            raise
         except SandboxGone:
             return {"failed": GONE, "gone": True, "events": []}
         except Exception as e:

@@ -12,8 +12,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from app.core.fence import LeaseLost, guard
 from app.runs.engine import Engine, Json, Workflow
-from app.runs.holders import LeaseLost, guard
 
 
 class Peer:
