@@ -1,5 +1,6 @@
 """Whole runs whose hands are in E2B, by its real SDK and against the stand-in."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.e2b_cloud.lab import E2B, e2b_cloud
 from tests.e2b_cloud.search import given_away
-from tests.e2e.lab import FIX, Lab, Repo, Server, bash, until
+from tests.e2e.lab import FILES, FIX, Lab, Repo, Server, bash, until
 
 LOOK = "env; cat /proc/*/environ; cat .git/config; ls -la ~/.netrc ~/.ssh ~/.gitconfig"
 
@@ -88,4 +89,65 @@ def test_trouble_with_e2b_passes(cloud: E2B, repo: Repo) -> None:
     issue = repo.ask({"tools": [FIX, bash("python3 -m unittest -q")]}, {"text": "Greet with a comma"})
     assert "✅" in repo.finished(issue)
     assert len(repo.pulls()) == 1
+    assert cloud.sandboxes() == []
+
+
+def _vanishes_once(cloud: E2B, there: str) -> str:
+    """Wait for this file in the only sandbox; then E2B loses it. Its id."""
+    found = until(
+        lambda: [s for s in cloud.sandboxes() if Path(s["disk"], "home/user", there).exists()],
+        what=f"{there} in a sandbox",
+    )
+    cloud.order("vanish", found[0]["id"])
+    return str(found[0]["id"])
+
+
+def _push(repo: Repo) -> None:
+    """Another commit on the default branch."""
+    git = [
+        "git",
+        "--git-dir",
+        str(repo.lab.home / "github" / f"{repo.id}.git"),
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+    ]
+    made = subprocess.check_output([*git, "commit-tree", "-p", "main", "-m", "Later", "main^{tree}"], text=True).strip()
+    subprocess.run([*git, "update-ref", "refs/heads/main", made], check=True)
+
+
+def test_a_run_outlives_its_sandboxes(lab: Lab, hosted: Server, cloud: E2B) -> None:
+    """FL-E02: lost in a command and again in a check, while the branch has moved on."""
+    check = "test: touch ~/checking; sleep 2; python3 -m unittest -q\n"
+    setup = "setup: touch ~/set-up; echo ignored > set-up.log\n"
+    repo = lab.repository(hosted, {**FILES, ".github/backspace.yml": setup + check, ".gitignore": "*.log\n"})
+    odd = bash("chmod +x greet.py; printf '\\0' > 'odd name'; ls -l ~/set-up")
+    issue = repo.ask(
+        {"tools": [FIX, odd]},
+        {
+            "tools": [
+                bash("echo lost > lost; touch ~/working; sleep 60"),
+                {"name": "read", "input": {"path": "greet.py"}},
+            ]
+        },
+        {"tools": [bash("ls; cat set-up.log greet.py; git log -1 --format=%H")]},
+        {"text": "Greet with a comma"},
+    )
+    first = _vanishes_once(cloud, "working")
+    _push(repo)
+    second = _vanishes_once(cloud, "checking")
+    comment = repo.finished(issue)
+    assert first != second
+    assert "✅" in comment
+    assert "The sandbox was lost 2 times; a new one went on from the last checkpoint." in comment
+    lost, after = [message["content"] for message in repo.asked()[-1]["body"]["messages"][4:7:2]]
+    assert [block["is_error"] for block in lost] == [True, True]
+    assert "the files as they were after turn 1" in lost[0]["content"]
+    assert repo.base in str(after)
+    assert "ignored" in str(after)
+    assert "Hello, {name}!" in str(after)
+    (pull,) = repo.pulls()
+    assert repo.file("lost", pull["head"]) is None
+    assert repo.file("odd name", pull["head"]) == "\0"
     assert cloud.sandboxes() == []
