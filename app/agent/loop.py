@@ -22,6 +22,9 @@ TURN_SECONDS = 600.0
 """For one turn with all its tries."""
 MAX_CUT = 2
 """Replies in a row that may reach their length limit before the work ends."""
+MAX_MISUSES = 5
+"""Turns in a row with no call that a tool takes, after which the work ends."""
+MISUSED = f"The model called no tool that there is, or none as it can be called, {MAX_MISUSES} times in a row."
 
 
 class Step(Protocol):
@@ -58,6 +61,7 @@ class Conversation:
     spent: Spent = field(default_factory=Spent)
     turns: int = 0
     cut: int = 0
+    misuses: int = 0
     summary: str = ""
 
     def heard(self, turn: Json) -> None:
@@ -74,6 +78,7 @@ class Conversation:
 
     def did(self, acted: Json) -> None:
         self.spent = self.spent.model_copy(update={"minutes": self.spent.minutes + acted["minutes"]})
+        self.misuses = self.misuses + 1 if acted.get("misused") else 0
         self.messages.append({"role": "user", "content": acted["results"]})
 
     def say(self, text: str) -> None:
@@ -98,6 +103,8 @@ async def work(step: Step, agent: "Agent", talk: Conversation) -> Ended:
                 if ended := acted["ended"]:
                     return Ended(**ended)
                 talk.did(acted)
+                if talk.misuses >= MAX_MISUSES:
+                    return Ended("failed", MISUSED)
             case "end_turn" | "stop_sequence":
                 return Ended("finished")
             case "max_tokens" if talk.cut <= MAX_CUT:
@@ -203,6 +210,7 @@ class Agent:
             "ended": None,
             "minutes": _minutes_since(began),
             "results": self._redact.value(told),
+            "misused": all(result.misused for result in results),
             "trace": [{"began": result.began, "ended": result.ended} for result in results],
             "events": self._redact.value(shown),
         }

@@ -13,12 +13,14 @@ from app.tools.edit import Edit
 from app.tools.plan import MakePlan
 from app.tools.read import Read
 from app.tools.search import Search
-from app.tools.tool import Tool, ToolResult, failure, one_line, tail
+from app.tools.tool import Tool, ToolResult, failure, misused, one_line, tail
 from app.tools.write import Write
 
 __all__ = ["TOOLS", "Tool", "ToolResult", "briefs", "definitions", "run_calls", "tail"]
 
 AT_ONCE = 8
+MOST = 20
+"""Calls of one turn that are done."""
 TOOLS: tuple[Tool[Any], ...] = (MakePlan(), Read(), Search(), Edit(), Write(), Bash())
 NAMED = {tool.name: tool for tool in TOOLS}
 
@@ -38,13 +40,15 @@ def briefs(calls: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 async def run_calls(sandbox: Sandbox, prefix: str, calls: Sequence[Mapping[str, Any]]) -> list[ToolResult]:
     """Run the calls of one turn, the one at `index` under the key `<prefix>/<index>`; results in the calls' order.
 
-    Neighbours that only read run together, the others alone and in order. Raises SandboxGone and Transient.
+    Neighbours that only read run together, the others alone and in order; those beyond the first 20 are not done, and say so.
+    Raises SandboxGone and Transient.
     """
     results: list[ToolResult] = []
-    for together in groups(calls):
+    for together in groups(calls[:MOST]):
         running = (_run(sandbox, f"{prefix}/{index}", calls[index]) for index in together)
         results += await asyncio.gather(*running)
-    return results
+    left = failure(f"Not done: one turn may make {MOST} calls. Ask for it again.")
+    return results + [left] * len(calls[MOST:])
 
 
 def groups(calls: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
@@ -64,5 +68,5 @@ async def _run(sandbox: Sandbox, key: str, call: Mapping[str, Any]) -> ToolResul
     if call["name"] in NAMED:
         result = await NAMED[call["name"]].run(sandbox, key, call["input"])
     else:
-        result = failure(f"There is no tool named {one_line(call['name'])}. There are: {', '.join(NAMED)}.")
+        result = misused(f"There is no tool named {one_line(call['name'])}. There are: {', '.join(NAMED)}.")
     return replace(result, began=began, ended=time.time())

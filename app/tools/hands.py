@@ -23,6 +23,7 @@ MAX_OLD = 8_000
 MAX_SEARCHED = 2 << 20
 MAX_MATCHES = 200
 MAX_FOUND = 30_000
+MAX_SHOWN_OF_MATCH = 300
 
 
 class Refused(Exception):
@@ -94,7 +95,7 @@ def read(request: Json) -> Json:
     room = MAX_READ
     for number in range(first, min(len(lines), first + request["limit"] - 1) + 1):
         line = lines[number - 1].rstrip("\r")
-        text = f"{number:6}\t{line[:MAX_LINE]}{'…' if len(line) > MAX_LINE else ''}"
+        text = f"{number:6}\t{cut(line, MAX_LINE)}"
         room -= len(text)
         if room < 0:
             break
@@ -105,6 +106,11 @@ def read(request: Json) -> Json:
     elif last < len(lines):
         shown.append(f"… {name} has {len(lines)} lines; go on with offset {last + 1}.")
     return {"content": "\n".join(shown)}
+
+
+def cut(text: str, limit: int) -> str:
+    """The ellipsis is where the server looks for the half of a secret."""
+    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def listing(path: str) -> str:
@@ -119,7 +125,7 @@ def write(request: Json) -> Json:
         raise Refused(f"{name} is a directory.")
     there = os.path.exists(path)
     try:
-        old = content(path, name)[:MAX_OLD] if there else ""
+        old = cut(content(path, name), MAX_OLD) if there else ""
     except Refused:  # binary or huge: it may be replaced, not shown
         old = ""
     try:
@@ -168,7 +174,7 @@ def around(text: str, at: int, new: str) -> str:
     last = first + new.count("\n")
     lines = text.split("\n")
     chosen = range(max(0, first - 3), min(len(lines), min(last, first + 60) + 4))
-    return "\n".join(f"{n + 1:6}\t{lines[n].rstrip(chr(13))[:MAX_LINE]}" for n in chosen)
+    return "\n".join(f"{n + 1:6}\t{cut(lines[n].rstrip(chr(13)), MAX_LINE)}" for n in chosen)
 
 
 def near(text: str, old: str) -> str:
@@ -203,7 +209,7 @@ def search(request: Json) -> Json:
     for path in candidates(os.path.realpath(request["root"]), top, request["glob"]):
         files += 1
         for line, text in matches(path, pattern):
-            entry = f"{os.path.relpath(path, os.path.realpath(request['root']))}:{line}: {text[:300].strip()}"
+            entry = f"{os.path.relpath(path, os.path.realpath(request['root']))}:{line}: {cut(text.strip(), MAX_SHOWN_OF_MATCH)}"
             room -= len(entry)
             if room < 0 or len(found) >= MAX_MATCHES:
                 return {"content": "\n".join([*found, "… there is more: narrow it down by path, glob or pattern."])}

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -33,6 +33,8 @@ class ToolResult:
     began: float = field(default=0.0, compare=False)
     """Unix seconds, as `ended`; a result is the same whenever it came."""
     ended: float = field(default=0.0, compare=False)
+    misused: bool = False
+    """There is no such tool, or it does not take what it was given."""
 
 
 class Failed(Exception):
@@ -65,7 +67,7 @@ class Tool(ABC, Generic[Input]):
         try:
             return await self.act(sandbox, key, self.takes.model_validate(given))
         except ValidationError as error:
-            return failure(f"{self.name}: {wrong(error)} Send {self._example()}.")
+            return misused(f"{self.name}: {wrong(error)} Send {self._example()}.")
         except Failed as error:
             return failure(str(error), f"{self.brief(given)}: {str(error).splitlines()[0]}")
 
@@ -105,6 +107,10 @@ async def by_hand(sandbox: Sandbox, key: str, do: str, request: dict[str, Any]) 
 
 def failure(words: str, shown: str | None = None) -> ToolResult:
     return ToolResult(words, True, (Status(message=short(shown or words, 300)),))
+
+
+def misused(words: str) -> ToolResult:
+    return replace(failure(words), misused=True)
 
 
 def wrong(error: ValidationError) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from inline_snapshot import snapshot
 
 from app.agent.budget import Limits, Spent
-from app.agent.loop import Agent, Conversation, Ended, work
+from app.agent.loop import MAX_MISUSES, Agent, Conversation, Ended, lost, work
 from app.core.redact import Redactor
 
 Json = dict[str, Any]
@@ -22,8 +23,9 @@ async def played(*turns: Json) -> tuple[Ended, Conversation]:
     recorded = iter(turns)
 
     async def step(name: str, body: Callable[..., Awaitable[Json]], /, *args: Any) -> Json:
-        assert name == "turn"
-        return next(recorded)
+        output = next(recorded)
+        assert name == ("turn" if "stop_reason" in output else "tools")
+        return output
 
     unused: Any = None
     agent = Agent(
@@ -59,3 +61,25 @@ async def test_a_reply_that_is_too_long_is_asked_for_in_pieces_twice() -> None:
     assert [message["role"] for message in talk.messages] == ["user", "assistant"]
     ended, _ = await played(*[turn("max_tokens")] * 3)
     assert ended.how == "limit"
+
+
+def called(*names: str) -> Json:
+    content = [{"type": "tool_use", "id": f"toolu_{name}", "name": name, "input": {}} for name in names]
+    return turn("tool_use") | {"content": content}
+
+
+def acted(called: Json, *, misused: bool) -> Json:
+    return lost(called["content"], "There is no tool of this name.") | {"misused": misused, "events": []}
+
+
+async def test_a_model_that_calls_nothing_that_there_is_is_ended() -> None:
+    """FL-A05: only where it does so again and again."""
+    asked = called("no_such_tool")
+    vain, useful = [asked, acted(asked, misused=True)], [asked, acted(asked, misused=False)]
+    ended, talk = await played(*vain * (MAX_MISUSES - 1), *useful, *vain * MAX_MISUSES)
+    assert ended == snapshot(
+        Ended(
+            how="failed", why="The model called no tool that there is, or none as it can be called, 5 times in a row."
+        )
+    )
+    assert talk.turns == 2 * MAX_MISUSES

@@ -140,6 +140,16 @@ ok
     )
 
 
+async def test_thirty_calls_at_once_are_cut_short_and_each_has_its_result(bench: Bench) -> None:
+    """FL-A05: a call is told from one that no tool takes."""
+    turn = [call("nothing"), call("bash"), *[call("bash", command="echo x >> ran")] * 28]
+    results = await run_calls(bench.sandbox, "work/1", turn)
+    assert [result.misused for result in results] == [True, True, *[False] * 28]
+    assert [result.is_error for result in results] == [True, True, *[False] * 18, *[True] * 10]
+    assert (bench.repo / "ran").read_text() == "x\n" * 18
+    assert results[-1].content == snapshot("Not done: one turn may make 20 calls. Ask for it again.")
+
+
 async def test_a_lone_surrogate_is_refused(bench: Bench) -> None:
     result = await bench.use("write", path="x", content=json.loads('"\\ud800"'))
     assert result.is_error

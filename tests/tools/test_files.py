@@ -223,3 +223,13 @@ async def test_search_with_many_matches_is_capped(bench: Bench) -> None:
 async def test_search_where_there_is_no_git(bench: Bench) -> None:
     await bench.use("bash", command="rm -rf .git")
     assert "shop/tax.py:1: RATE = 0.2" in (await bench.use("search", pattern="RATE =")).content
+
+
+async def test_where_a_text_is_cut_an_ellipsis_says_so(bench: Bench) -> None:
+    """There the redactor looks for the half of a secret."""
+    (bench.repo / "long").write_text("x" * 9_000)
+    assert "…" in (await bench.use("search", pattern="x", path="long")).content
+    assert "…" in (await bench.use("edit", path="long", old_str="x" * 9_000, new_str="y" * 8_999)).content
+    (event,) = (await bench.use("write", path="long", content="z")).events
+    assert isinstance(event, ToolEdit)
+    assert "…" in event.old_str[-5:]
