@@ -10,6 +10,7 @@ import aiohttp
 from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
 from app.github.errors import NotFound
+from app.sandbox import bubblewrap
 from app.settings import Settings, load
 from app.wiring import app_of, sandboxes_of
 
@@ -66,7 +67,10 @@ async def _sandbox(settings: Settings) -> str:
             f"they reach {reach[settings.backspace_egress]}."
         )
     network = "with the network" if settings.backspace_local_network else "without a network"
-    return f"Commands run in bubblewrap, {network}. It shares this machine's kernel: weaker than a virtual machine."
+    return (
+        f"Commands run in bubblewrap, {network}. It shares this machine's kernel: weaker than a virtual machine. "
+        f"Not limited: {bubblewrap.not_limited()}."
+    )
 
 
 async def _github(settings: Settings) -> str:

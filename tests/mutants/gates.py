@@ -135,6 +135,20 @@ MUTANTS = (
         ("tests/publish/test_packages.py",),
     ),
     Mutant(
+        "commands set nothing of this machine's kernel",
+        "app/sandbox/bubblewrap.py",
+        '"--remount-ro", "/proc", ',
+        "",
+        ("tests/sandbox/test_walls.py",),
+    ),
+    Mutant(
+        "commands read no key and open no socket that namespaces do not separate",
+        "app/sandbox/bubblewrap.py",
+        '"--seccomp", "9", ',
+        "",
+        ("tests/sandbox/test_walls.py",),
+    ),
+    Mutant(
         "what is published is what was checked",
         "app/publish/commit.py",
         "if tree != expected:",
