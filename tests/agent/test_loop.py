@@ -1,14 +1,18 @@
 """The loop on recorded turns: how each ending of a reply ends the work, or does not."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from app.agent.budget import Limits, Spent
 from app.agent.loop import MAX_MISUSES, Agent, Conversation, Ended, lost, work
 from app.core.redact import Redactor
+from app.simulator.model_refusals import refuse
 
 Json = dict[str, Any]
 
@@ -83,3 +87,32 @@ async def test_a_model_that_calls_nothing_that_there_is_is_ended() -> None:
         )
     )
     assert talk.turns == 2 * MAX_MISUSES
+
+
+RECORDED = st.one_of(
+    st.sampled_from(["max_tokens", "pause_turn", "end_turn"]).map(turn),
+    st.just(turn("end_turn") | {"content": []}),
+    st.integers(1, 3).map(lambda calls: called(*["bash"] * calls)),
+)
+
+
+@given(st.lists(RECORDED, max_size=8), st.data())
+async def test_a_conversation_taken_up_after_any_step_is_one_that_the_api_takes(
+    turns: list[Json], data: st.DataObject
+) -> None:
+    """FL-A07: every tool use has its result in the next message, also where a sandbox was lost or the checks spoke in between."""
+    talk = Conversation([])
+    talk.say("Work on o/r.")
+    for number, recorded in enumerate(turns):
+        content = [
+            block | {"id": f"toolu_{number}_{at}"} if "id" in block else block
+            for at, block in enumerate(recorded["content"])
+        ]
+        talk.heard(recorded | {"content": content})
+        if recorded["stop_reason"] == "tool_use":
+            talk.did(lost(content, "The sandbox was lost."))
+        elif recorded["stop_reason"] != "max_tokens" or data.draw(st.booleans()):
+            talk.say("The checks failed.")
+        body = {"model": "claude-sonnet-5-5", "max_tokens": 1024, "messages": talk.messages}
+        assert refuse(body) is None
+        assert json.loads(json.dumps(talk.messages)) == talk.messages
