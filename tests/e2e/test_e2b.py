@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2b_cloud.lab import E2B, e2b_cloud
 from tests.e2b_cloud.search import given_away
-from tests.e2e.lab import FILES, FIX, Lab, Repo, Server, bash, until
+from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, until
 
 LOOK = "env; cat /proc/*/environ; cat .git/config; ls -la ~/.netrc ~/.ssh ~/.gitconfig"
 
@@ -22,9 +22,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[E2B]:
 @pytest.fixture(scope="module")
 def hosted(lab: Lab, cloud: E2B) -> Iterator[Server]:
     """A server with E2B's key; that alone makes E2B its sandbox."""
-    server = lab.server("hosted", E2B_API_KEY=cloud.key, E2B_API_URL=cloud.url, E2B_SANDBOX_URL=cloud.url)
-    yield server
+    yield (server := _hosted(lab, cloud))
     server.stop()
+
+
+def _hosted(lab: Lab, cloud: E2B) -> Server:
+    return lab.server("hosted", E2B_API_KEY=cloud.key, E2B_API_URL=cloud.url, E2B_SANDBOX_URL=cloud.url)
 
 
 @pytest.fixture
@@ -151,3 +154,74 @@ def test_a_run_outlives_its_sandboxes(lab: Lab, hosted: Server, cloud: E2B) -> N
     assert repo.file("lost", pull["head"]) is None
     assert repo.file("odd name", pull["head"]) == "\0"
     assert cloud.sandboxes() == []
+
+
+def test_a_sandbox_is_neither_made_twice_nor_left_behind(lab: Lab, cloud: E2B) -> None:
+    """FL-K03: killed when the sandbox is there and its id not recorded. FL-E05: its end fails for long. FL-E04: what sleeps is woken."""
+    server = _hosted(lab, cloud)
+    try:
+        repo = lab.repository(server)
+        held = cloud.fault("^/v2/sandboxes$", method="POST", hold=True, after=True)
+        issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+        until(lambda: cloud.hits(held) and cloud.sandboxes(), what="a sandbox")
+        server.kill()
+        (made,) = cloud.sandboxes()
+        cloud.mend()
+        cloud.order("pause", made["id"])
+        cloud.fault("^/sandboxes/", method="DELETE", status=500, times=1000)
+        server.start()
+        assert "✅" in repo.finished(issue)
+        assert [sandbox["id"] for sandbox in cloud.sandboxes()] == [made["id"]]
+        server.kill()
+        cloud.mend()
+        server.start()
+        until(lambda: not cloud.sandboxes(), what="the sandbox's end")
+    finally:
+        server.stop()
+        cloud.mend()
+
+
+def test_a_full_plan_is_waited_for_and_a_stop_ends_that_at_once(cloud: E2B, repo: Repo) -> None:
+    """FL-E01"""
+    cloud.ask("PUT", "plan", {"concurrent": 0})
+    issue = repo.ask({"text": "Nothing to do."})
+    waits = "Waiting for E2B: the plan's limit of sandboxes at the same time is reached · tried again in "
+    until(lambda: waits in str(repo.ours(issue)), what="the line")
+    repo.comment(issue, "/backspace stop")
+    comment = repo.finished(issue, 15)
+    assert "🛑 Stopped" in comment
+    assert waits not in comment
+    assert repo.asked() == []
+
+
+def test_the_next_run_begins_with_the_set_up_of_the_last_one(lab: Lab, hosted: Server, cloud: E2B) -> None:
+    """Unless it would be another one, or what was kept is gone."""
+    config = "setup: echo x >> ~/set-ups; mkdir -p .venv; echo left > .venv/x\ntest: python3 -m unittest -q\n"
+    repo = lab.repository(hosted, {**FILES, ".github/backspace.yml": config, "requirements.txt": "a\n"})
+    look = bash("cat ~/set-ups .venv/x; git status --short; ls -A ~")
+
+    def run() -> tuple[str, str]:
+        """What the model was told, and what the sandbox was like."""
+        issue = repo.ask({"tools": [look]}, {"text": "Nothing to do."})
+        assert "Nothing to change" in repo.finished(issue)
+        first, _, result = repo.asked()[-1]["body"]["messages"]
+        return str(first), str(result["content"][0]["content"])
+
+    told, cold = run()
+    assert "exit 0" in told
+    (state,) = _kept(cloud)
+    _push(repo)
+    told, warm = run()
+    assert f"Set-up kept from {repo.base[:7]}." in told
+    assert warm == cold
+    assert warm.startswith("x\nleft\n")
+    deleted = cloud.http.delete(f"/templates/{state['id']}", headers={"X-API-KEY": cloud.key})
+    assert deleted.status_code == 204
+    told, again = run()
+    assert "exit 0" in told
+    assert again == cold
+    assert len(_kept(cloud)) == 1
+
+
+def _kept(cloud: E2B) -> list[Json]:
+    return [template for template in cloud.ask("GET", "templates") if template["snapshot_of"]]
