@@ -17,6 +17,7 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
+from app.agent.breaker import AccountRefused, Breaker
 from app.agent.budget import TurnUsage, tokens_at_most
 from app.agent.reply import Cut, Reply, Turn
 from app.core.errors import Transient, UserError
@@ -55,6 +56,7 @@ class Claude:
     def __init__(self, api_key: str, base_url: str, model: str, *, idle: float = 120.0, backoff: float = 1.0) -> None:
         self.model = model
         self._backoff = backoff
+        self._account = Breaker()
         self._client = AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
@@ -103,8 +105,12 @@ class Claude:
             max_tokens = room(tries.discarded)
             if max_tokens <= 0:
                 raise tries.lost("There is too little left of the limits to ask the model again.")
+            self._account.check()
             try:
                 return await self._once(body | {"max_tokens": max_tokens}, tries)
+            except AccountRefused as e:
+                self._account.refused(e)
+                raise
             except _Again as e:
                 if tries.requests > AGAIN or (e.retry_after or 0) > LONGEST_WAIT:
                     raise tries.lost(f"The model gave no whole reply ({e}).", e.retry_after) from None
@@ -143,6 +149,7 @@ class Claude:
 
     async def _events(self, body: Body) -> AsyncGenerator[dict[str, Any], None]:
         async with self._client.messages.with_streaming_response.create(**body, stream=True) as response:
+            self._account.accepted()
             async for sse in AsyncStream.raw_events(response.http_response):
                 try:
                     event = json.loads(sse.data)
@@ -162,9 +169,9 @@ class Claude:
         """What a status means to people; None where another try may help."""
         match status:
             case 401 | 403:
-                return UserError("The model's key was refused (ANTHROPIC_API_KEY): tell your operator.")
+                return AccountRefused("The model's key was refused (ANTHROPIC_API_KEY): tell your operator.")
             case 400 | 402 if status == 402 or "credit balance" in message:
-                return UserError("The model's account has no credit left: tell your operator.")
+                return AccountRefused("The model's account has no credit left: tell your operator.")
             case 404:
                 return UserError(
                     f"BACKSPACE_MODEL is {self.model}, which was not found ({message}): tell your operator."

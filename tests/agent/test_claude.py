@@ -1,6 +1,7 @@
 """One turn of the model, against the simulated API and against one that breaks in the middle."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -212,6 +213,20 @@ async def test_what_the_operator_must_mend_is_said_at_once(
     await script(model, LOOK | {"fault": {"kind": "status", "status": status}})
     with pytest.raises(UserError, match=words):
         await ask(claude)
+    assert len(await requests(model)) == 1
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_a_refused_account_is_asked_for_once_and_every_run_hears_why(
+    model: Client, claude: Claude, status: int
+) -> None:
+    """FL-A08"""
+    await script(model, LOOK | {"fault": {"kind": "status", "status": status, "times": 99}})
+    with pytest.raises(UserError) as first:
+        await ask(claude)
+    for _ in range(5):
+        with pytest.raises(UserError, match=re.escape(str(first.value))):
+            await ask(claude)
     assert len(await requests(model)) == 1
 
 
