@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -16,7 +17,6 @@ from rich.console import Console
 from app.core.errors import UserError
 from app.core.events import Done, Entry, Published
 from app.core.task import Outcome
-from app.run_here import here
 from app.run_there import there
 from app.screen import Footer, Screen, as_json
 
@@ -63,10 +63,15 @@ async def run(repo: str, prompt: str, *, branch: str, server: str, key: str, jso
     def say(text: str) -> None:
         notes.print(text, markup=False, soft_wrap=True)
 
-    if server and "://" not in repo:
-        raise UserError(f"--server works on repositories that it can reach, and {repo} is of this machine.")
+    check(repo, server)
     sent = {"repo_url": repo, "prompt": prompt} | ({"branch": branch} if branch else {})
-    async with there(server, key, sent) if server else here(repo, prompt, branch, say) as job:
+    if server:
+        place: AbstractAsyncContextManager[Job] = there(server, key, sent, say)
+    else:
+        from app.run_here import here  # all that a server needs, which takes seconds
+
+        place = here(repo, prompt, branch, say)
+    async with place as job:
         watch = Watch(job, out, say, json_lines)
         await watch.to_the_end()
         if watch.done is None:
@@ -75,6 +80,14 @@ async def run(repo: str, prompt: str, *, branch: str, server: str, key: str, jso
         await tell(job, watch, repo, say)
         await job.close()
         leave(EXIT_CODES[watch.done.outcome])
+
+
+def check(repo: str, server: str) -> None:
+    """Raises UserError where `repo` is of no kind that there is."""
+    if "://" not in repo and not os.path.isdir(repo):
+        raise UserError(f"{repo} is no folder of this machine, and no address: https://…/owner/name.")
+    if "://" not in repo and server:
+        raise UserError(f"--server works on repositories that it can reach, and {repo} is of this machine.")
 
 
 class Watch:

@@ -79,7 +79,7 @@ async def here(repo: str, prompt: str, branch: str, say: Say) -> AsyncIterator[H
         say(
             f"A run on {kept.repo} was cut off ({words}). The same command takes it up, within {run_folders.DAYS} days."
         )
-    kept, fresh = run_folders.keep(folder, repo, prompt)
+    kept, fresh = run_folders.keep(folder, local.path if local else repo, prompt)
     async with contextlib.AsyncExitStack() as stack:
         try:
             if local and fresh:

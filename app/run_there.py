@@ -1,10 +1,11 @@
 """A task on a server, by its `/code`: asked for once, however often the connection or the server itself is lost meanwhile."""
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -16,17 +17,22 @@ from app.core.events import EVENT, Done, Entry
 SILENCE = 60.0
 """Seconds without a byte after which a connection counts as lost; the server says something each 15."""
 PATIENCE = 600.0
-"""Seconds that a server may not answer."""
+"""Seconds that a server may not answer, once it has taken the task."""
+FIRST_PATIENCE = 15.0
+"""And before: where its address is wrong, nobody wants to wait longer."""
 LONGEST_PAUSE = 10.0
 LINE = 1 << 24
 """Bytes of an event at most."""
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What a server, or something before it, answers while it will pass."""
 
+Say = Callable[[str], None]
+
 
 class There:
-    def __init__(self, session: aiohttp.ClientSession, server: str, sent: dict[str, str]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, server: str, sent: dict[str, str], say: Say) -> None:
         self._session = session
+        self._say = say
         self._server = server
         self._sent = sent
         self._once = uuid.uuid4().hex
@@ -43,25 +49,28 @@ class There:
         return f"The task goes on: {self._address}" if self._address else "The server may have begun already."
 
     async def entries(self) -> AsyncIterator[Entry]:
-        """Each event once, up to `Done`. Raises UserError where the server refuses, or does not answer for ten minutes."""
-        heard, pause = time.monotonic(), 0.5
+        """Each event once, up to `Done`. Raises UserError where the server refuses, or does not answer for long."""
+        heard, pause = time.monotonic(), 0.0
         while True:
             try:
-                async for entry in self._stream():
-                    heard, pause = time.monotonic(), 0.5
-                    self._behind = entry.id
-                    yield entry
-                    if isinstance(entry.event, Done):
-                        return
+                async with contextlib.aclosing(self._stream()) as stream:
+                    async for entry in stream:
+                        heard, pause = time.monotonic(), 0.0
+                        self._behind = entry.id
+                        yield entry
+                        if isinstance(entry.event, Done):
+                            return
                 why = "the stream ended early"
             except (aiohttp.ClientError, TimeoutError, _Passing) as e:
                 why = str(e) or type(e).__name__
-            if time.monotonic() - heard > PATIENCE:
-                raise UserError(f"{self._server} does not answer ({why}). {self.left}")
+            if time.monotonic() - heard > (PATIENCE if self._address else FIRST_PATIENCE):
+                raise UserError(f"{self._server} does not answer: {why}. {self.left}")
+            if not pause:
+                self._say(f"No answer from {self._server}, trying again: {why}.")
+            pause = min(2 * pause, LONGEST_PAUSE) or 0.5
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _stream(self) -> AsyncIterator[Entry]:
+    async def _stream(self) -> AsyncGenerator[Entry, None]:
         """One connection's events. The key makes it one task; `Last-Event-ID` goes on behind what was seen."""
         headers = {"Last-Event-ID": self._behind} if self._behind else {"Idempotency-Key": self._once}
         async with self._session.post(
@@ -103,14 +112,14 @@ class _Passing(Exception):
 
 
 @asynccontextmanager
-async def there(server: str, key: str, sent: dict[str, str]) -> AsyncIterator[There]:
+async def there(server: str, key: str, sent: dict[str, str], say: Say) -> AsyncIterator[There]:
     """`sent`: the body of `POST /code`. `key`: one of the server's, "" where it has none. Raises UserError."""
     if not server.startswith(("http://", "https://")):
         raise UserError("--server takes the address of a Backspace server, https://…")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=LINE) as session:
-        yield There(session, server.rstrip("/"), sent)
+        yield There(session, server.rstrip("/"), sent, say)
 
 
 async def _check(reply: aiohttp.ClientResponse) -> None:
