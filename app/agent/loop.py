@@ -144,7 +144,7 @@ class Agent:
     async def ask(self, talk: Conversation) -> Json:
         """One turn of the model, unless it is time to end."""
         if by := await self._stopping.by():
-            return _ended("stopped", f"Stopped by @{by}.")
+            return _ended("stopped", f"Stopped by {by}.")
         began, spent = time.monotonic(), talk.spent
         if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
             return _ended("limit", why)
@@ -156,7 +156,7 @@ class Agent:
         except UserError as e:
             return _ended("failed", str(e))
         if turn is None:
-            return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
+            return _ended("stopped", f"Stopped by {await self._stopping.by()}.")
         spent = spent.plus(self._claude.model, turn.discarded, requests=turn.requests - 1)
         spent = spent.plus(self._claude.model, turn.usage, requests=1, turns=1)
         spent = spent.model_copy(update={"minutes": spent.minutes + _minutes_since(began)})
@@ -191,7 +191,7 @@ class Agent:
         sandbox = await self._sandbox()
         if by := await self._stopping.by():  # said to a server that was killed since: nothing wakes this one
             await _end_calls(sandbox, prefix, calls)
-            return _ended("stopped", f"Stopped by @{by}.")
+            return _ended("stopped", f"Stopped by {by}.")
         began, left = time.monotonic(), (self._limits.minutes - talk.spent.minutes) * 60
         try:
             async with asyncio.timeout(max(left, 1)):
@@ -201,7 +201,7 @@ class Agent:
             return _ended("limit", f"{self._limits.minutes:g} minutes of work are over.")
         if results is None:
             await _end_calls(sandbox, prefix, calls)
-            return _ended("stopped", f"Stopped by @{await self._stopping.by()}.")
+            return _ended("stopped", f"Stopped by {await self._stopping.by()}.")
         if not all(reads_only(call) for call in calls):
             await self._keep(sandbox, talk.turns)
         shown = [event.model_dump() for result in results for event in result.events]

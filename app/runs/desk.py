@@ -28,6 +28,8 @@ from app.runs.steps import attempt, checked
 
 Json = dict[str, Any]
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+LOCAL = "local"
+"""The caller where no key was needed."""
 _NEEDED = ("contents", "pull_requests")
 
 
@@ -84,7 +86,8 @@ class Desk:
         """The work so far is kept. False where there is no such task."""
         if not await self._engine.db(tables.is_task(task)):
             return False
-        await self._engine.stop_task(task, caller, f"{task}/stop")
+        who = f"the key {caller}" if caller != LOCAL else "whoever asked for it"
+        await self._engine.stop_task(task, who, f"{task}/stop")
         return True
 
     async def read(self, task: str, after: int) -> tuple[list[Entry], int] | None:

@@ -94,7 +94,7 @@ class Intake:
             thread = f"{control.repository.id}#{control.thread}"
             tasks = [request.key for request, _ in await self._engine.db(tables.open_tasks(thread))]
             for task in tasks:
-                await self._engine.stop_task(task, control.actor.login, f"{control.key}/{task}")
+                await self._engine.stop_task(task, f"@{control.actor.login}", f"{control.key}/{task}")
             if tasks:
                 await self._react(control, "+1")
                 await self._app.tokens.revoke(control.key)

@@ -99,7 +99,7 @@ class Pipeline:
             if gated["refused"] or not gated["changes"]:
                 return ended, gated, verified
             if verified["stopped"]:
-                ended = Ended("stopped", f"Stopped by @{verified['stopped']}.")
+                ended = Ended("stopped", f"Stopped by {verified['stopped']}.")
             if not verified["mend"]:
                 return ended, gated, verified
             checks = [Check.model_validate(check) for check in verified["checks"]]

@@ -64,7 +64,7 @@ class Stages:
     async def begin(self, run: str, request: Request) -> Json:
         """Is it still wanted and allowed? Time has passed since the request was taken."""
         if by := await Stop(self._engine, request.key).by():
-            return {"stopped": f"Stopped by @{by} before it began.", "events": []}
+            return {"stopped": f"Stopped by {by} before it began.", "events": []}
         self._begin_sandbox(run, request)
         try:
             begun = await self._place_of(request).begin(run, request)

@@ -121,7 +121,7 @@ def _failed(why: str) -> Json:
 def checked(output: Json) -> Json:
     """The output of a step that must have succeeded. Raises Failed, Gone, GivenUp."""
     if output.get("given_up"):
-        raise GivenUp(f"Stopped by @{output['given_up']}.")
+        raise GivenUp(f"Stopped by {output['given_up']}.")
     if "failed" in output:
         raise (Gone if output.get("gone") else Failed)(output["failed"])
     return output

@@ -142,7 +142,7 @@ def stopped(among: Sequence[str]) -> Callable[[sa.Connection], list[str]]:
 
 
 def who_stopped(task: str) -> Callable[[sa.Connection], str | None]:
-    """Login of the first who said stop to this task."""
+    """Who said stop to this task first, in words for people: "@alice"."""
     query = sa.select(inbox.c.actor).where(inbox.c.task == task, inbox.c.word == "stop").order_by(inbox.c.seq).limit(1)
     return lambda c: c.execute(query).scalar_one_or_none()
 
@@ -199,17 +199,11 @@ def drop_warm(repository: int) -> Callable[[sa.Connection], None]:
     return lambda c: _done(c.execute(warm.delete().where(warm.c.repository == repository)))
 
 
-def warm_before(at: float) -> Callable[[sa.Connection], list[int]]:
-    """Repositories whose state was kept before this moment, in Unix seconds."""
-    query = sa.select(warm.c.repository).where(warm.c.at < at)
-    return lambda c: list(c.execute(query).scalars())
+def outdate_warm(repositories: Sequence[int]) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(warm.update().where(warm.c.repository.in_(repositories)).values(at=0.0)))
 
 
-def request_of(key: str) -> Callable[[sa.Connection], Request | None]:
-    """What was asked in this task; None where there is no such task."""
-
-    def read(connection: sa.Connection) -> Request | None:
-        found = connection.execute(sa.select(tasks.c.request).where(tasks.c.key == key)).scalar_one_or_none()
-        return REQUEST.validate_python(found) if found else None
-
-    return read
+def warm_before(at: float) -> Callable[[sa.Connection], list[tuple[int, str]]]:
+    """Repositories and their states that were kept before this moment, in Unix seconds."""
+    query = sa.select(warm.c.repository, warm.c.state).where(warm.c.at < at)
+    return lambda c: [(row.repository, row.state) for row in c.execute(query)]

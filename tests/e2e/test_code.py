@@ -37,10 +37,13 @@ class Client:
     def post(self, headers: dict[str, str] | None = None, **more: str) -> httpx.Response:
         return self.http.post("/code", json=self.body(**more), headers=headers)
 
+    def stop(self, task: str) -> int:
+        return self.http.delete(f"/code/{task}").status_code
+
     def run(self, *turns: Json, **body: str) -> list[Json]:
         """The events of a task, whole."""
         self.repo.script(*turns)
-        return events(self.post(**body))
+        return events(self.post(None, **body))
 
     def patch(self, done: Json) -> httpx.Response:
         return self.http.get(f"/code/{done['task']}/patch")
@@ -130,6 +133,18 @@ def test_an_idempotency_key_seen_before_starts_nothing(app: Client) -> None:
     assert first == again
     assert first[-1]["task"].startswith("k-")
     assert len(app.repo.asked()) == 1
+
+
+def test_a_stop_keeps_the_work(app: Client) -> None:
+    app.repo.script({"tools": [FIX]}, {"tools": [bash("sleep 500", seconds=600)]}, {"text": "never asked"})
+    with app.http.stream("POST", "/code", json=app.body()) as reply:
+        until(lambda: len(app.repo.asked()) == 2)
+        assert app.stop(reply.headers["Location"].removeprefix("/code/")) == 202
+        reply.read()
+    done = events(reply)[-1]
+    assert (done["outcome"], done["via"], done["message"]) == ("stopped", "api", "Stopped by whoever asked for it.")
+    assert app.repo.pulls()[0]["draft"]
+    assert app.stop("t-nothing") == 404
 
 
 def test_under_a_token_with_the_right_to_push(mona: Person, ask: Callable[[Repo], Client]) -> None:

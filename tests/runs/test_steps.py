@@ -164,5 +164,5 @@ async def test_a_stop_ends_a_wait_at_once_and_nothing_is_tried_again(before_a_re
     async with asyncio.timeout(5):
         ended = await waiting
     assert body.tries == 0
-    with pytest.raises(GivenUp, match="Stopped by @bob"):
+    with pytest.raises(GivenUp, match="Stopped by bob"):
         checked(ended)
