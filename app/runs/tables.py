@@ -45,6 +45,16 @@ artifacts = sa.Table(
 )
 """Bytes of a task that are too large for a step's output, the newest under each name: `patch`, `checkpoint`."""
 
+asking = sa.Table(
+    "asking",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("spent", sa.JSON, nullable=False),
+)
+"""What a task has used if the request that it sent last is never answered."""
+
 warm = sa.Table(
     "warm",
     metadata,
@@ -166,6 +176,22 @@ def artifact(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
     return lambda c: c.execute(query).scalar_one_or_none()
 
 
+def note_asking(task: str, run: str, turn: int, spent: dict[str, Any]) -> Callable[[sa.Connection], None]:
+    """In place of what was noted before."""
+
+    def write(connection: sa.Connection) -> None:
+        connection.execute(asking.delete().where(asking.c.task == task))
+        connection.execute(asking.insert().values(task=task, run=run, turn=turn, spent=spent))
+
+    return write
+
+
+def asking_of(task: str, run: str, turn: int) -> Callable[[sa.Connection], dict[str, Any] | None]:
+    """What was noted for this turn; None where a request for it was never sent."""
+    query = sa.select(asking.c.spent).where(asking.c.task == task, asking.c.run == run, asking.c.turn == turn)
+    return lambda c: c.execute(query).scalar_one_or_none()
+
+
 def drop_checkpoints_of_what_is_over(connection: sa.Connection) -> None:
     over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
     connection.execute(artifacts.delete().where(artifacts.c.name == "checkpoint", artifacts.c.task.in_(over)))
@@ -207,3 +233,13 @@ def warm_before(at: float) -> Callable[[sa.Connection], list[tuple[int, str]]]:
     """Repositories and their states that were kept before this moment, in Unix seconds."""
     query = sa.select(warm.c.repository, warm.c.state).where(warm.c.at < at)
     return lambda c: [(row.repository, row.state) for row in c.execute(query)]
+
+
+def request_of(key: str) -> Callable[[sa.Connection], Request | None]:
+    """What was asked in this task; None where there is no such task."""
+
+    def read(connection: sa.Connection) -> Request | None:
+        found = connection.execute(sa.select(tasks.c.request).where(tasks.c.key == key)).scalar_one_or_none()
+        return REQUEST.validate_python(found) if found else None
+
+    return read
