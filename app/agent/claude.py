@@ -9,7 +9,7 @@ import json
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -29,6 +29,8 @@ LONGEST_WAIT = 60.0
 FASTEST = 500
 """Tokens a second: no model writes faster, so a reply that was cut has no more than this."""
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
+Room = Callable[[TurnUsage, int], Awaitable[int]]
+"""Output tokens that the next request may write, given what this turn has lost so far, and in how many requests; 0: none is sent."""
 MARK = {"type": "ephemeral"}
 Body = dict[str, Any]
 STATUS = {
@@ -83,13 +85,13 @@ class Claude:
         system: str,
         tools: list[dict[str, Any]],
         messages: list[dict[str, Any]],
-        room: Callable[[TurnUsage], int],
+        room: Room,
         seconds: float,
     ) -> Turn:
         """Ask for the next reply, again where it is cut. Cancelling it closes the stream.
 
-        `room` says how many output tokens the next request may write, given what this turn has lost so far; 0: none is sent.
-        So a turn that is cut again and again costs no more than one that is not. `seconds` bounds all requests together.
+        `room` is asked before each request, so a turn that is cut again and again costs no more than one that is not.
+        `seconds` bounds all requests together.
         Raises UserError (key, credit, model or length), and TurnLost where time, tries or tokens are over.
         """
         body = _body(self.model, system, tools, messages)
@@ -100,9 +102,9 @@ class Claude:
         except TimeoutError:
             raise tries.lost(f"The model did not finish its reply within {seconds:.0f} seconds.") from None
 
-    async def _until_whole(self, body: Body, room: Callable[[TurnUsage], int], tries: "_Tries") -> Turn:
+    async def _until_whole(self, body: Body, room: Room, tries: "_Tries") -> Turn:
         while True:
-            max_tokens = room(tries.discarded)
+            max_tokens = await room(tries.discarded, tries.requests)
             if max_tokens <= 0:
                 raise tries.lost("There is too little left of the limits to ask the model again.")
             self._account.check()

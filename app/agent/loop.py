@@ -45,6 +45,18 @@ class Stopping(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """What a turn has cost that has no record yet, for the server may be killed while the model writes."""
+
+    async def spent(self, turn: int) -> Json | None:
+        """What was noted last for this turn, by a server that was killed since."""
+        ...
+
+    async def note(self, turn: int, spent: Json) -> None:
+        """On disk when this returns."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ended:
     """Why the work ended. `why` is a sentence for people, empty where the model had finished."""
@@ -130,6 +142,7 @@ class Agent:
         sandbox: Callable[[], Awaitable[Sandbox]],
         keep: Callable[[Sandbox, int], Awaitable[None]],
         stopping: Stopping,
+        asking: Asking,
         redactor: Redactor,
         system: str,
     ) -> None:
@@ -138,6 +151,7 @@ class Agent:
         self._sandbox = sandbox
         self._keep = keep
         self._stopping = stopping
+        self._asking = asking
         self._redact = redactor
         self._system = system
 
@@ -145,7 +159,8 @@ class Agent:
         """One turn of the model, unless it is time to end."""
         if by := await self._stopping.by():
             return _ended("stopped", f"Stopped by {by}.")
-        began, spent = time.monotonic(), talk.spent
+        began, noted = time.monotonic(), await self._asking.spent(talk.turns)
+        spent = Spent.model_validate(noted) if noted else talk.spent
         if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
             return _ended("limit", why)
         try:
@@ -169,16 +184,22 @@ class Agent:
             "events": self._redact.value(_said(turn, spent)),
         }
 
-    def _room(self, spent: Spent, talk: Conversation) -> int:
+    def _next(self, spent: Spent, talk: Conversation) -> TurnUsage:
+        """The most that the next request may use; no output: there is too little left for it."""
         prompt = self._system + json.dumps(talk.messages, ensure_ascii=False) + json.dumps(definitions())
-        return max_tokens(spent, self._limits, self._claude.model, tokens_at_most(prompt))
+        tokens = tokens_at_most(prompt)
+        return TurnUsage(cache_write=tokens, output=max_tokens(spent, self._limits, self._claude.model, tokens))
 
     def _too_little(self, spent: Spent, talk: Conversation) -> str | None:
-        return None if self._room(spent, talk) else too_little_left(spent, self._limits)
+        return None if self._next(spent, talk).output else too_little_left(spent, self._limits)
 
     async def _asked(self, spent: Spent, talk: Conversation) -> Turn:
-        def room(lost: TurnUsage) -> int:
-            return self._room(spent.plus(self._claude.model, lost), talk)
+        async def room(lost: TurnUsage, requests: int) -> int:
+            so_far = spent.plus(self._claude.model, lost, requests=requests)
+            most = self._next(so_far, talk)
+            if most.output:
+                await self._asking.note(talk.turns, so_far.plus(self._claude.model, most, requests=1).model_dump())
+            return most.output
 
         return await self._claude.turn(
             system=self._system, tools=definitions(), messages=talk.messages, room=room, seconds=TURN_SECONDS

@@ -18,6 +18,7 @@ from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.publish.changes import judge, touches_tests
 from app.runs import checks, patch
+from app.runs.asking import Asking
 from app.runs.checkpoints import Checkpoints
 from app.runs.checks import Checks
 from app.runs.engine import Engine
@@ -154,6 +155,7 @@ class Stages:
             sandbox=lambda: self._sandboxes.connect(ground().sandbox),
             keep=lambda sandbox, turn: self._checkpoints.keep(sandbox, ground(), turn),
             stopping=self.stopping(ground().request),
+            asking=Asking(self._engine, ground().request.key, ground().run),
             redactor=self._redact,
             system=context.system(),
         )

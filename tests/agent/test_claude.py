@@ -66,8 +66,11 @@ async def requests(model: Client) -> list[Json]:
 
 
 async def ask(claude: Claude, messages: list[Json] | None = None, seconds: float = 10, most: int = 4000) -> Turn:
+    async def room(lost: TurnUsage, requests: int) -> int:
+        return most
+
     said = messages or [{"role": "user", "content": "work on o/r"}]
-    return await claude.turn(system=SYSTEM, tools=TOOLS, messages=said, room=lambda lost: most, seconds=seconds)
+    return await claude.turn(system=SYSTEM, tools=TOOLS, messages=said, room=room, seconds=seconds)
 
 
 def answered(messages: list[Json], turn: Turn, output: str = "a.py") -> list[Json]:
@@ -150,9 +153,9 @@ async def test_what_was_lost_decides_how_much_is_asked_for_next(model: Client, c
     await script(model, LOOK | {"fault": {"kind": "cut_text", "times": 99}})
     seen: list[TurnUsage] = []
 
-    def room(lost: TurnUsage) -> int:
+    async def room(lost: TurnUsage, requests: int) -> int:
         seen.append(lost)
-        return [4000, 2000, 0][len(seen) - 1]
+        return [4000, 2000, 0][requests]
 
     with pytest.raises(TurnLost, match="too little left"):
         await claude.turn(

@@ -33,7 +33,7 @@ async def played(*turns: Json) -> tuple[Ended, Conversation]:
 
     unused: Any = None
     agent = Agent(
-        claude=unused, limits=Limits(usd=1, minutes=1, turns=9, tokens=9), sandbox=unused, keep=unused, stopping=unused,
+        claude=unused, limits=Limits(usd=1, minutes=1, turns=9, tokens=9), sandbox=unused, keep=unused, stopping=unused, asking=unused,
         redactor=Redactor([]), system="",
     )  # fmt: skip
     talk = Conversation([])
