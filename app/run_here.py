@@ -86,7 +86,7 @@ async def here(repo: str, prompt: str, branch: str, say: Say) -> AsyncIterator[H
                 await by_path.folder(repo, branch)
             _say_what_holds(local, settings, fresh, say)
             with (folder / "log").open("a") as log, contextlib.redirect_stderr(log):  # logging keeps what it is now
-                work = await stack.enter_async_context(working(_own(settings, folder, local is not None)))
+                work = await stack.enter_async_context(working(own(settings, folder, local is not None)))
             task = await _begin(work, asked.model_copy(update={"idempotency_key": kept.once}), local)
         except UserError:
             if fresh:
@@ -123,7 +123,7 @@ async def _begin(work: Work, asked: Asked, local: by_path.Folder | None) -> str:
     return request.key
 
 
-def _own(settings: Settings, folder: Path, local: bool) -> Settings:
+def own(settings: Settings, folder: Path, local: bool) -> Settings:
     """For one run in its folder. Of a repository of this machine nothing goes anywhere but to the model: no E2B, no traces."""
     own: dict[str, object] = {
         "backspace_database_url": f"sqlite:///{folder}/backspace.db",

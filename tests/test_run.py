@@ -17,8 +17,10 @@ from app import run_folders
 from app.core.errors import Refusal, UserError
 from app.core.events import EVENT, Done, Entry, Event
 from app.run import EXIT_CODES, run
+from app.run_here import own
 from app.run_there import There, there
 from app.sandbox.local import LocalSandboxes
+from app.settings import RunAlone, load
 from tests.command import PASSED_ON, ROOT, backspace, start
 from tests.e2e.lab import FILES, FIX, Lab, bash, until
 from tests.runs.test_by_path import state
@@ -119,6 +121,26 @@ def test_what_was_killed_is_taken_up_by_the_same_command(
     (branch,) = branches(theirs)
     assert git(theirs, "show", f"{branch}:answer") == "42"
     assert leftovers(tmp_path) == []
+
+
+def test_of_a_folder_nothing_leaves_this_machine_but_what_the_model_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever servers of the same person are set to do."""
+    given = {
+        "ANTHROPIC_API_KEY": "sk-ant-canary",
+        "BACKSPACE_SANDBOX": "e2b",
+        "E2B_API_KEY": "e2b_canary",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://traces.example",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://traces.example/v1",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load(env_file=None, kind=RunAlone)
+    here, far = own(settings, tmp_path, local=True), own(settings, tmp_path, local=False)
+    assert (here.sandbox, here.trace_endpoint()) == ("local", None)
+    assert (far.sandbox, far.trace_endpoint()) == ("e2b", "https://traces.example/v1")
+    assert here.backspace_data.parent == far.backspace_data.parent == tmp_path
 
 
 def test_a_run_s_folder_is_found_by_what_was_asked_and_has_one_process(

@@ -7,6 +7,7 @@ FRONT_DOOR, WORK, KILL, HAPPY, TROUBLE = (
 )
 ACCESS = "tests/web/test_access.py"
 E2B, E2B_KEPT = "tests/sandbox/test_e2b.py", "tests/sandbox/test_e2b_kept.py"
+BY_PATH, RUN = "tests/runs/test_by_path.py", "tests/test_run.py"
 KILLED = f"{KILL}::test_killed_and_started_again"
 
 
@@ -346,5 +347,47 @@ MUTANTS = (
         "                await awake(self._box.connect)\n                self._policies.known.pop(self.id, None)\n",
         "                await awake(self._box.connect)\n",
         (f"{E2B}::test_after_a_pause_the_network_is_closed_again",),
+    ),
+    Mutant(
+        "no hook of a folder runs",
+        "app/runs/by_path.py",
+        '"-c", "core.hooksPath=/dev/null", ',
+        "",
+        (f"{BY_PATH}::test_exactly_what_was_checked_becomes_a_branch_and_nothing_else_changes",),
+    ),
+    Mutant(
+        "a folder gets the tree that was checked",
+        "app/runs/by_path.py",
+        "if tree != work.tree:",
+        "if False:",
+        (f"{BY_PATH}::test_a_tree_that_was_not_checked_is_not_published",),
+    ),
+    Mutant(
+        "a branch of somebody's in a folder stays",
+        "app/runs/by_path.py",
+        "head.parents == (ground.base,) and head.is_of(ground.request)",
+        "head.parents == (ground.base,)",
+        (f"{BY_PATH}::test_a_branch_of_that_name_stays_and_ours_gets_another",),
+    ),
+    Mutant(
+        "a repository's .env sets nothing",
+        "app/run_here.py",
+        "load(env_file=None, kind=RunAlone)",
+        "load(kind=RunAlone)",
+        (f"{RUN}::test_a_folder_gets_a_branch_and_nothing_else_of_it_changes",),
+    ),
+    Mutant(
+        "one process for a run on the command line",
+        "app/run_folders.py",
+        "    if _busy(folder):\n        raise",
+        "    if False:\n        raise",
+        (f"{RUN}::test_a_run_s_folder_is_found_by_what_was_asked_and_has_one_process",),
+    ),
+    Mutant(
+        "a task asked of a server is begun once",
+        "app/run_there.py",
+        'else {"Idempotency-Key": self._once}',
+        "else {}",
+        (f"{RUN}::test_a_task_is_begun_once_although_the_first_answer_was_lost",),
     ),
 )

@@ -162,11 +162,14 @@ async def test_a_commit_that_is_there_since_a_crash_is_the_commit(theirs: Path, 
 
 
 async def test_a_branch_of_that_name_stays_and_ours_gets_another(theirs: Path, tmp_path: Path) -> None:
+    """Also where another task changed exactly the same."""
     ground, made = work(theirs, tmp_path / "scratch")
     git(theirs, "branch", BRANCH)
-    done = await place().commit(ground, made)
-    assert done.branch == f"{BRANCH}-2"
+    first = await place().commit(ground, made)
+    assert first.branch == f"{BRANCH}-2"
     assert git(theirs, "rev-parse", BRANCH) == ground.base
+    other = ground.model_copy(update={"request": asked(theirs).model_copy(update={"key": "t-1k3x9"})})
+    assert (await place().commit(other, made)).branch == f"{BRANCH}-3"
 
 
 async def test_a_tree_that_was_not_checked_is_not_published(theirs: Path, tmp_path: Path) -> None:
