@@ -70,6 +70,7 @@ class Work:
     intake: Intake | None
     """None without the App: nothing comes from GitHub then."""
     desk: Desk
+    warm: Warm
 
 
 @asynccontextmanager
@@ -108,7 +109,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         follow = [follower.follow() for follower in (comments, traces) if follower]
         sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
         background = [asyncio.create_task(endless) for endless in (*follow, sweep)]
-        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk)
+        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, warm=warm)
         for task in background:
             task.cancel()
 
@@ -120,7 +121,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     """
     async with working(settings) as work:
         ready = asyncio.Event()
-        webhook = _webhook_of(settings, work.intake) if work.intake else None
+        webhook = _webhook_of(settings, work.intake, work.warm) if work.intake else None
         runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work.desk)))
         address = await _listen(runner, settings.host, settings.port)
         ready.set()
@@ -248,8 +249,8 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
     )
 
 
-def _webhook_of(settings: Settings, intake: Intake) -> Webhook:
-    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record)
+def _webhook_of(settings: Settings, intake: Intake, warm: Warm) -> Webhook:
+    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record, warm.outdate)
 
 
 def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Traces | None":

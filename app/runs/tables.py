@@ -105,7 +105,11 @@ def set_comment(key: str, comment_id: int) -> Callable[[sa.Connection], None]:
 
 
 def set_outcome(key: str, outcome: Outcome) -> Callable[[sa.Connection], None]:
-    return lambda c: _done(c.execute(tasks.update().where(tasks.c.key == key).values(outcome=outcome)))
+    def write(connection: sa.Connection) -> None:
+        connection.execute(tasks.update().where(tasks.c.key == key).values(outcome=outcome))
+        connection.execute(asking.delete().where(asking.c.task == key))
+
+    return write
 
 
 def _done(_: object) -> None:

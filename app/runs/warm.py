@@ -82,15 +82,15 @@ class Warm:
             if before and before.state != state:
                 await self._sandboxes.forget(before.state)
 
-    async def forget(self, repository: int) -> None:
-        """Of a repository that is ours no more."""
-        if found := await self._engine.db(tables.warm_state(repository)):
-            await self._sandboxes.forget(found.state)
-            await self._engine.db(tables.drop_warm(repository))
+    async def outdate(self, repositories: Sequence[int]) -> None:
+        """Their states are not used any more, and are deleted by the next `forget_stale`."""
+        await self._engine.db(tables.outdate_warm(repositories))
 
     async def forget_stale(self) -> None:
-        for repository in await self._engine.db(tables.warm_before(time.time() - FRESH)):
-            await self.forget(repository)
+        """Delete what is not used any more. Raises what its place raises; the next time goes on."""
+        for repository, state in await self._engine.db(tables.warm_before(time.time() - FRESH)):
+            await self._sandboxes.forget(state)
+            await self._engine.db(tables.drop_warm(repository))
 
     def _used_for(self, request: Request) -> bool:
         return self._template is not None and request.installation is not None

@@ -74,3 +74,14 @@ class IssueComment(_Payload):
 
 class IssueLabeled(_Payload):
     label: Label
+
+
+class _Identified(_Part):
+    id: Id
+
+
+class Removal(_Part):
+    """Of `installation` deleted, and of `installation_repositories` removed."""
+
+    repositories: list[_Identified] = []
+    repositories_removed: list[_Identified] = []

@@ -6,10 +6,10 @@ from pydantic import ValidationError
 
 from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.trigger.command import Command, parse
-from app.trigger.payload import Issue, IssueComment, IssueLabeled
+from app.trigger.payload import Issue, IssueComment, IssueLabeled, Removal
 
 LABEL_INSTRUCTION = "Resolve this issue."
-_P = TypeVar("_P", IssueComment, IssueLabeled)
+_P = TypeVar("_P", IssueComment, IssueLabeled, Removal)
 
 
 class BadPayload(ValueError):
@@ -27,6 +27,16 @@ def decide(event: str, payload: dict[str, Any], delivery: str, *, label: str) ->
         case "issues", "labeled":
             return _labeled(_parsed(IssueLabeled, payload), delivery, label)
     return None
+
+
+def removed(event: str, payload: dict[str, Any]) -> tuple[int, ...]:
+    """Ids of the repositories that the App was taken from. Raises BadPayload."""
+    match event, payload.get("action"):
+        case "installation", "deleted":
+            return tuple(repository.id for repository in _parsed(Removal, payload).repositories)
+        case "installation_repositories", "removed":
+            return tuple(repository.id for repository in _parsed(Removal, payload).repositories_removed)
+    return ()
 
 
 def may_start(level: str) -> bool:

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ class Edge:
     port: int = 0
     ready: bool = True
     recorded: list[ThreadRequest | Control] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
     broken: Exception | None = None
     delay: float = 0
 
@@ -38,6 +39,11 @@ class Edge:
         if self.broken:
             raise self.broken
         self.recorded.append(asked)
+
+    async def forget(self, repositories: Sequence[int]) -> None:
+        if self.broken:
+            raise self.broken
+        self.forgotten += repositories
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -75,7 +81,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
     edge = Edge()
-    webhook = Webhook((SECRET, OLD), "backspace", edge.record, body_seconds=2)
+    webhook = Webhook((SECRET, OLD), "backspace", edge.record, edge.forget, body_seconds=2)
     runner = make_runner(make_app(webhook, Health(lambda: edge.ready)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

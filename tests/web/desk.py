@@ -147,7 +147,7 @@ class Edge:
         streams = Streams(self.desk.read, self.desk.wait, **self.timing)
         gate = Gate(self.keys, loopback_only=self.loopback_only, public_url="https://code.example")
         code = Code(self.desk, gate, streams, server_url=GITHUB, link_secret=LINK_SECRET, seconds=1)
-        app = make_app(Webhook(("a webhook secret",), "backspace", _nowhere), Health(lambda: True), code)
+        app = make_app(Webhook(("a webhook secret",), "backspace", _nowhere, _nowhere), Health(lambda: True), code)
         app.add_routes(self.extra)
         self.runner = make_runner(app)
         await self.runner.setup()

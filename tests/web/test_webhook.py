@@ -216,4 +216,23 @@ async def test_a_webhook_without_a_secret_is_not_made(edge: Edge) -> None:
     """RT-W05"""
     for secrets in ((), ("",), (SECRET, "")):
         with pytest.raises(ValueError, match="secret"):
-            Webhook(secrets, "backspace", edge.record)
+            Webhook(secrets, "backspace", edge.record, edge.forget)
+
+
+TAKEN: dict[str, tuple[dict[str, Any], list[int]]] = {
+    "installation": ({"action": "deleted", "repositories": [{"id": 1, "full_name": "a/b"}, {"id": 2}]}, [1, 2]),
+    "installation_repositories": ({"action": "removed", "repositories_removed": [{"id": 3}]}, [3]),
+}
+
+
+@pytest.mark.parametrize("event", TAKEN)
+async def test_what_is_kept_of_a_repository_is_forgotten_when_the_app_is_taken_from_it(edge: Edge, event: str) -> None:
+    payload, repositories = TAKEN[event]
+    edge.broken = OSError("disk full")
+    assert (await edge.deliver(payload, event=event))[0] == 503
+    edge.broken = None
+    assert (await edge.deliver(payload, event=event))[0] == 204
+    assert (await edge.deliver({**payload, "action": "suspend"}, event=event))[0] == 204
+    assert edge.forgotten == repositories
+    assert (await edge.deliver({"action": "deleted", "repositories": "all"}, event="installation"))[0] == 400
+    assert edge.recorded == []
