@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab, Repo, Server, simulator
+from tests.e2e.lab import Lab, Repo, Server, hands, simulator
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The world of the session. A request or a reply outside GitHub's description fails it."""
     home: Path = tmp_path_factory.mktemp("lab")
-    with simulator(home) as url:
-        yield (lab := Lab(url, home))
+    with simulator(home) as url, hands(home) as e2b:
+        yield (lab := Lab(url, home, e2b))
         violations = lab.call("GET", "/_sim/violations")
         lab.http.close()
     assert violations == []

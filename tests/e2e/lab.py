@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+
+from tests.e2b_cloud.lab import E2B, e2b_cloud
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -63,6 +66,26 @@ def simulator(data: Path) -> Iterator[str]:
         process.stdout.close()
 
 
+IN_E2B = os.environ.get("BACKSPACE_SANDBOX") == "e2b"
+"""The hands of every run are in E2B: `BACKSPACE_SANDBOX=e2b pytest tests/e2e`."""
+on_this_machine = pytest.mark.skipif(IN_E2B, reason="about folders of local sandboxes")
+
+
+@contextmanager
+def hands(data: Path) -> Iterator[E2B | None]:
+    """A stand-in for E2B, where the environment names it."""
+    if not IN_E2B:
+        yield None
+        return
+    with e2b_cloud(data / "e2b") as cloud:
+        yield cloud
+
+
+def hands_in(cloud: E2B) -> dict[str, str]:
+    """Settings; the key alone makes E2B the sandbox."""
+    return {"E2B_API_KEY": cloud.key, "E2B_API_URL": cloud.url, "E2B_SANDBOX_URL": cloud.url}
+
+
 @dataclass
 class Server:
     """A real server process; it can be killed and started again on the same database."""
@@ -103,14 +126,20 @@ class Server:
         return (self.home / "server.log").read_text()
 
     def sandboxes(self) -> list[Path]:
+        """Folders on this machine that hold what is in them."""
+        if self.lab.e2b:
+            return [Path(s["disk"]) for s in self.lab.e2b.sandboxes(deployment=str(self.app_id))]
         folder = self.home / "sandboxes"
         return [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
 
 
 class Lab:
-    def __init__(self, url: str, home: Path) -> None:
+    """`e2b`: where the hands of its servers are, instead of on this machine."""
+
+    def __init__(self, url: str, home: Path, e2b: E2B | None = None) -> None:
         self.url = url
         self.home = home
+        self.e2b = e2b
         self.http = httpx.Client(base_url=url, timeout=30)
 
     def call(self, method: str, path: str, **body: Any) -> Any:
@@ -137,6 +166,7 @@ class Lab:
             "GITHUB_WEBHOOK_SECRET": secret,
             "BACKSPACE_DATA": str(home / "sandboxes"),
             "PORT": str(port),
+            **(hands_in(self.e2b) if self.e2b else {}),
             **settings,
         }
         server = Server(self, home, ours, url, made["app_id"], secret)

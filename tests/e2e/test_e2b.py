@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2b_cloud.lab import E2B, e2b_cloud
 from tests.e2b_cloud.search import given_away
-from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, until
+from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, hands_in, until
 
 LOOK = "env; cat /proc/*/environ; cat .git/config; ls -la ~/.netrc ~/.ssh ~/.gitconfig"
 
@@ -27,7 +27,7 @@ def hosted(lab: Lab, cloud: E2B) -> Iterator[Server]:
 
 
 def _hosted(lab: Lab, cloud: E2B) -> Server:
-    return lab.server("hosted", E2B_API_KEY=cloud.key, E2B_API_URL=cloud.url, E2B_SANDBOX_URL=cloud.url)
+    return lab.server("hosted", **hands_in(cloud))
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import sqlite3
 import subprocess
 from contextlib import closing
 
-from tests.e2e.lab import FIX, Lab, Repo, bash, until
+from tests.e2e.lab import FIX, Lab, Repo, bash, on_this_machine, until
 
 
+@on_this_machine
 def test_the_end_is_told_where_another_sandbox_can_not_be_read(repo: Repo) -> None:
     broken = repo.server.home / "sandboxes" / "other-1"
     broken.mkdir(parents=True)
@@ -137,7 +138,7 @@ def test_a_stop_ends_a_running_check(lab: Lab, repo: Repo) -> None:
         repo.server, {"a.txt": "a\n", ".github/backspace.yml": "test: touch ../checking; sleep 500\n"}
     )
     issue = other.ask({"tools": [bash("echo b > a.txt")]}, {"text": "Say b"})
-    until(lambda: [p for s in other.server.sandboxes() for p in s.rglob("home/checking")])
+    until(lambda: [p for s in other.server.sandboxes() for p in s.rglob("checking")])
     other.comment(issue, "/backspace stop")
     until(lambda: "confused" in other.reactions(issue), 20, "the stop")
     assert "Stopped" in other.status(issue)
@@ -163,6 +164,7 @@ def test_a_token_in_a_request_is_on_no_disk(repo: Repo) -> None:
     assert token not in str(repo.asked())
 
 
+@on_this_machine
 def test_a_sandbox_that_outlived_its_task_is_removed_at_the_next_start(lab: Lab) -> None:
     server = lab.server("swept")
     try:
