@@ -10,12 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import aiohttp
 import jwt
 from cachetools import TLRUCache
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from app.core.errors import Transient
 from app.github.clock import ServerClock
@@ -63,7 +65,8 @@ class _AppCredentials:
 
     def __init__(self, app_id: int, private_key: str, clock: ServerClock) -> None:
         self._app_id = app_id
-        self._private_key = private_key
+        # Read once: that takes 50 ms or more, in which nothing else would go on.
+        self._private_key = cast(RSAPrivateKey, load_pem_private_key(private_key.encode(), None))
         self._clock = clock
 
     async def token(self) -> str:
