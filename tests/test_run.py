@@ -16,6 +16,7 @@ import pytest
 from app import run_folders
 from app.core.errors import Refusal, UserError
 from app.core.events import EVENT, Done, Entry, Event
+from app.core.task import Asked
 from app.run import EXIT_CODES, run
 from app.run_here import own
 from app.run_there import There, there
@@ -73,7 +74,7 @@ def test_a_folder_gets_a_branch_and_nothing_else_of_it_changes(
     lab: Lab, theirs: Path, settings: Mapping[str, str], tmp_path: Path
 ) -> None:
     script(lab, theirs, {"tools": [FIX]}, DONE)
-    (theirs / ".env").write_text("ANTHROPIC_BASE_URL=http://127.0.0.1:9\nBACKSPACE_SANDBOX=unsafe-local\n")
+    (theirs / ".env").write_text("BACKSPACE_MODEL=theirs\nBACKSPACE_SANDBOX=nonsense\n")
     before = state(theirs)
     done = backspace("run", ".", PROMPT, "--json", cwd=theirs, settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -237,8 +238,17 @@ async def test_through_a_server_every_event_comes_once_whatever_happens_to_the_s
     assert said[0].startswith(f"No answer from {edge.url}, trying again")
 
 
+class Late(Desk):
+    """The task is there for a while before its answer is sent."""
+
+    async def ask(self, asked: Asked) -> str:
+        task = await super().ask(asked)
+        await asyncio.sleep(0.3)
+        return task
+
+
 async def test_a_task_is_begun_once_although_the_first_answer_was_lost(said: list[str]) -> None:
-    desk = Desk()
+    desk = Late()
     async with served(desk) as edge, there(edge.url, "", ASK, said.append) as job:
         asking = asyncio.create_task(seen(job))
         while not desk.asked:  # noqa: ASYNC110
