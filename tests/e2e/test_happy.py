@@ -83,7 +83,7 @@ def test_one_comment_edited_never_posted_again(repo: Repo) -> None:
 
 
 def test_tokens_are_for_one_repository_and_one_stage_and_revoked(repo: Repo) -> None:
-    """RT-L05, RT-S06"""
+    """RT-L05, RT-S06: for a run that a comment started, the rows CHECK, COMMENT, CLONE and PUBLISH of the table in docs/security.md."""
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
     repo.finished(issue)
     tokens = repo.state()["tokens"]
