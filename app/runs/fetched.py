@@ -20,6 +20,8 @@ SECONDS = 300.0
 MAX = 200 << 20
 """Bytes of the pack: it is held in memory on its way into the sandbox. (`ulimit -f` counts in 512 bytes.)"""
 DEPTH = 50
+MISSING = 127
+"""What a shell answers for a program that is not there."""
 _LIMITED = 'trap "" XFSZ; ulimit -f "$1"; shift; exec git "$@"'
 """The signal ignored, git says that the file is too large instead of dying without a word."""
 _INIT = ("init", "-q", "--bare", "--template=")
@@ -104,6 +106,8 @@ def _authorized(url: str, token: str) -> dict[str, str]:
 
 def _failure(said: str, code: int) -> UserError | Transient:
     """What a failed fetch means, by what git said."""
+    if code == MISSING:
+        return UserError("git is not installed on the server, which work under GITHUB_TOKEN needs.")
     last = said.strip().splitlines()[-1] if said.strip() else f"exit code {code}"
     if "couldn't find remote ref" in said or "not our ref" in said:
         return UserError(f"The repository does not have what was asked for any more: {last}.")

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, until
+from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, together, until
 
 READ = {"name": "read", "input": {"path": "greet.py"}}
 TURNS: tuple[Json, ...] = (
@@ -127,12 +127,32 @@ def test_the_six_kinds_in_order_and_a_pull_request_by_the_app(app: Client) -> No
     assert 'f"Hello, {name}!"' in app.patch(done).text
 
 
-def test_an_idempotency_key_seen_before_starts_nothing(app: Client) -> None:
+def test_one_idempotency_key_is_one_task(app: Client) -> None:
+    """However often, at once and later."""
     app.repo.script({"text": "Nothing to do."})
-    first, again = (events(app.post({"Idempotency-Key": "once"})) for _ in range(2))
-    assert first == again
-    assert first[-1]["task"].startswith("k-")
+    seen: list[list[Json]] = []
+    together(lambda: seen.append(events(app.post({"Idempotency-Key": "once"}))), 5)
+    assert events(app.post({"Idempotency-Key": "once"})) == seen[0]
+    assert all(other == seen[0] for other in seen)
+    assert seen[0][-1]["task"].startswith("k-")
     assert len(app.repo.asked()) == 1
+
+
+def test_what_was_answered_is_done_although_the_server_is_killed_at_once(
+    lab: Lab, ask: Callable[[Repo], Client]
+) -> None:
+    server = lab.server("killed")
+    try:
+        client = ask(lab.repository(server))
+        client.repo.script({"tools": [FIX]}, {"text": "Greet with a comma"})
+        with client.http.stream("POST", "/code", json=client.body()) as reply:
+            task = reply.headers["Location"]
+            server.kill()
+        server.start()
+        assert '"outcome": "ready"' in client.http.get(task).text
+        assert len(client.repo.pulls()) == 1
+    finally:
+        server.stop()
 
 
 def test_a_stop_keeps_the_work(app: Client) -> None:
@@ -211,7 +231,8 @@ def test_where_no_branch_may_be_made_the_patch_is_kept_and_linked(lab: Lab, mona
     """FL-G17, for a comment: by its own reason, with a link that needs no key."""
     repo = lab.repository(mona.server)
     repo.fault("/git/refs", method="POST", status=422, body=RULE)
-    comment = repo.finished(repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"}))
+    odd = bash("printf '\\0\\377' >'a ü.bin'")
+    comment = repo.finished(repo.ask({"tools": [FIX, odd]}, {"text": "Greet with a comma"}))
     assert "creations being restricted" in comment
     link = re.search(
         r"\[The whole change as a patch\]\(<https://backspace.example(/code/\S+/patch\?sig=\w+)>\)", comment
@@ -219,7 +240,9 @@ def test_where_no_branch_may_be_made_the_patch_is_kept_and_linked(lab: Lab, mona
     assert link
     patch = httpx.get(repo.server.url + link[1], headers={"Host": "backspace.example"})
     assert patch.status_code == 200
-    assert applied(repo, patch.content, tmp_path / "clone") == 'def greet(name):\n    return f"Hello, {name}!"\n'
+    clone = tmp_path / "clone"
+    assert applied(repo, patch.content, clone) == 'def greet(name):\n    return f"Hello, {name}!"\n'
+    assert (clone / "a ü.bin").read_bytes() == b"\0\xff"
     assert list(repo.branches()) == ["main"]
 
 

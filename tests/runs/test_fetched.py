@@ -102,6 +102,14 @@ async def test_one_that_is_too_large_is_refused_in_words(work: Path) -> None:
         await fetched(str(work), "HEAD", most=200_000)
 
 
+async def test_a_server_without_git_says_so(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sh").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(UserError, match="git is not installed"):
+        await fetched(str(work), "HEAD")
+
+
 @pytest.mark.parametrize("source", ["ext::sh -c 'touch owned'", "ssh://127.0.0.1/o/r", "/nowhere/at/all"])
 async def test_no_other_transport_is_taken(source: str) -> None:
     with pytest.raises(UserError, match="can't be fetched"):
