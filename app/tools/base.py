@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +26,7 @@ TOOLS: tuple[Tool[Any], ...] = (MakePlan(), Read(), Search(), Edit(), Write(), B
 NAMED = {tool.name: tool for tool in TOOLS}
 
 
+@cache
 def definitions() -> list[dict[str, Any]]:
     """The tools as the Messages API wants them; always the same bytes, as a cached prefix must be."""
     return [tool.definition for tool in TOOLS]
