@@ -14,6 +14,8 @@ from app.sandbox.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 NAME = "checkpoint"
+BEHIND = "checkpoint-behind"
+"""There while the files are further than the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Checkpoints:
             saved = await checkpoint.save(sandbox, ground.base, known, str(turn))
         except (checkpoint.TooLarge, UserError, RuntimeError) as e:
             log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": ground.request.key})
+            await self._engine.db(tables.keep_artifact(ground.request.key, BEHIND, b""))
             return
         if saved:
             content = f"{ground.run} {turn} {saved.tree}\n".encode() + saved.pack
             await self._engine.db(tables.keep_artifact(ground.request.key, NAME, content))
+            await self._engine.db(tables.drop_artifact(ground.request.key, BEHIND))
 
     async def last(self, run: str, request: Request) -> Kept | None:
         """Of this run, for it holds only with this run's base."""
@@ -47,3 +51,7 @@ class Checkpoints:
         head, _, pack = content.partition(b"\n")
         of, turn, tree = head.decode().split()
         return Kept(int(turn), Checkpoint(tree, pack)) if of == run else None
+
+    async def is_behind(self, request: Request) -> bool:
+        """Some work is in no checkpoint."""
+        return await self._engine.db(tables.artifact(request.key, BEHIND)) is not None

@@ -24,6 +24,8 @@ class Footing:
     ground: Ground
     prepared: Json
     losses: int = 0
+    behind: bool = False
+    """Work was lost that the model does not know to be: it had finished."""
 
     def __init__(
         self, step: Step, working: Step, stages: Stages, run: str, request: ThreadRequest | CodeRequest, begun: Json
@@ -96,6 +98,7 @@ class Footing:
         self.ground = self.ground.model_copy(update={"sandbox": sandbox})
         restored = await step("restore", self._stages.restore, self.ground, stage)
         self.prepared = {**self.prepared, "problem": restored["problem"]}
+        self.behind = restored["behind"] and stage != "work"
         return str(restored["told"])
 
     async def _sandbox_and_clone(self, step: Step, sha: str | None) -> tuple[str, str]:

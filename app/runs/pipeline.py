@@ -21,6 +21,7 @@ from app.runs.steps import Body, Failed, GivenUp, after, attempt_once, checked
 Json = dict[str, Any]
 MENDS = 3
 """Times that failing checks go back to the model."""
+LOST = "The sandbox was lost, and with it work that was in no checkpoint: it was too large."
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Pipeline:
             mend = ended.how == "finished" and mends_left > 0
             judged = partial(self._judged, step, footing, talk.turns, ended, mend, gated["tree"], verified)
             gated, verified = await footing.sure(judged)
+            if footing.behind:
+                return Ended("failed", LOST), gated, verified
             if gated["refused"] or not gated["changes"]:
                 return ended, gated, verified
             if verified["stopped"]:
@@ -129,6 +132,8 @@ class Pipeline:
             now = gated, verified
             if footing.losses > losses:
                 now = await self._judged(step, footing, talk.turns, ended, False, gated["tree"], verified)
+                if footing.behind or not now[0]["changes"]:
+                    raise Failed(LOST)
             return await step("commit", publishing.commit, footing.ground, now[0], talk.summary), *now
 
         commit, gated, verified = await footing.sure(committed)

@@ -139,7 +139,9 @@ class Stages:
         if last:
             await checkpoint.restore(sandbox, last.checkpoint, str(last.turn))
         told = context.sandbox_lost(last.turn if last else None)
-        return {"problem": problem, "told": told, "events": [StageBegan(stage=stage).model_dump()]}
+        behind = await self._checkpoints.is_behind(ground.request)
+        events = [StageBegan(stage=stage).model_dump()]
+        return {"problem": problem, "told": told, "behind": behind, "events": events}
 
     async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
         if checks.CONFIG in tracked:

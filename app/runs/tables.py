@@ -198,7 +198,7 @@ def asking_of(task: str, run: str, turn: int) -> Callable[[sa.Connection], dict[
 
 def drop_checkpoints_of_what_is_over(connection: sa.Connection) -> None:
     over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
-    connection.execute(artifacts.delete().where(artifacts.c.name == "checkpoint", artifacts.c.task.in_(over)))
+    connection.execute(artifacts.delete().where(artifacts.c.name.in_(("checkpoint", "checkpoint-behind")), artifacts.c.task.in_(over)))
 
 
 def keep_warm(repository: int, template: str, state: str) -> Callable[[sa.Connection], None]:
