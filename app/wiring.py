@@ -29,6 +29,7 @@ from app.runs.by_token import ByToken
 from app.runs.checking import Checking
 from app.runs.checkpoints import Checkpoints
 from app.runs.comments import Comments
+from app.runs.deliveries import Missed
 from app.runs.desk import Desk
 from app.runs.engine import Engine
 from app.runs.intake import Intake
@@ -99,16 +100,17 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, checking, warm)
         traces = _traces_of(settings, engine, redactor)
         engine.register("run", traces.of(pipeline) if traces else pipeline)
-        intake = None
+        intake, label = None, settings.backspace_label
         if app and comments:
-            label = settings.backspace_label
             intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=label)
             engine.register("intake", intake.request)
             engine.register("control", intake.control)
+            engine.register("missed", intake.missed)
         await engine.start()
         follow = [follower.follow() for follower in (comments, traces) if follower]
         sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
-        background = [asyncio.create_task(endless) for endless in (*follow, sweep)]
+        missed = [Missed(engine=engine, app=app, intake=intake, label=label).sweep_for_ever()] if app and intake else []
+        background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep)]
         yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, warm=warm)
         for task in background:
             task.cancel()
@@ -128,6 +130,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
         listening(address)
         await _until_told_to_end()
         ready.clear()
+        await work.engine.drain()
         await runner.cleanup()
     logging.shutdown()
     os._exit(0)
@@ -280,7 +283,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
 
 
 async def _until_told_to_end() -> None:
+    """Told a second time, the process ends at once."""
     told = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, lambda: os._exit(1) if told.is_set() else told.set())
     await told.wait()

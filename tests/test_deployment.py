@@ -6,7 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from app.runs import engine
 from app.settings import Settings, load
+from app.web.server import SECONDS_TO_END
 from tests.keys import pem
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +73,7 @@ def test_the_container_sets_only_settings_that_exist() -> None:
         "/data/backspace.db",
     }
     assert fly["mounts"][0]["destination"] == "/data"
+    assert fly["kill_timeout"] >= engine.TO_END + SECONDS_TO_END + 5
 
 
 def _written(default: object) -> str:

@@ -67,7 +67,12 @@ class GitHub:
 
     async def issue(self, number: int) -> IssueFacts:
         reply = await self._get("/issues/{number}", number=number)
-        return IssueFacts(state=reply["state"], locked=reply["locked"], is_pull_request="pull_request" in reply)
+        return IssueFacts(
+            state=reply["state"],
+            locked=reply["locked"],
+            is_pull_request="pull_request" in reply,
+            labels=tuple(label if isinstance(label, str) else label.get("name") or "" for label in reply["labels"]),
+        )
 
     async def react_to_comment(self, comment_id: int, content: Reaction) -> None:
         await self._write("POST", "/issues/comments/{id}/reactions", {"content": content}, again=True, id=comment_id)
@@ -85,6 +90,13 @@ class GitHub:
                 author_id=(reply.get("user") or {}).get("id"),
                 body=reply.get("body") or "",
             )
+
+    async def comment_body(self, comment_id: int) -> str | None:
+        """What a comment says now; None where it was deleted."""
+        try:
+            return str((await self._get("/issues/comments/{id}", id=comment_id)).get("body") or "")
+        except NotFound:
+            return None
 
     async def find_comment(
         self, thread: int, marker: str, author_id: int, since: str | None = None

@@ -64,6 +64,7 @@ class IssueFacts(Words):
     state: Literal["open", "closed"]
     locked: bool
     is_pull_request: bool
+    labels: tuple[str, ...]
 
 
 class CommentRef(Words):

@@ -67,7 +67,8 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
         self._pause = sleep
 
     async def get(self, path: str, values: Values) -> Any:
-        return await self._tries("GET", path, values)
+        reply, _ = await self._tries("GET", path, values)
+        return reply
 
     async def pages(self, path: str, values: Values) -> AsyncIterator[Any]:
         """The items of a list, page by page, each once. `path` must take `page` and `per_page`."""
@@ -81,6 +82,17 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
             if len(items) < PAGE:
                 return
 
+    async def turned(self, path: str, values: Values) -> AsyncIterator[Any]:
+        """The items of a list whose every page names the next one. `path` must take `cursor` and `per_page`."""
+        cursor: str | None = None
+        while True:
+            items, following = await self._tries("GET", path, {**values, "per_page": PAGE, "cursor": cursor})
+            for item in items:
+                yield item
+            cursor = URL(following).query.get("cursor") if following else None
+            if cursor is None:
+                return
+
     async def write(self, method: str, path: str, values: Values, data: Any = b"", *, again: bool) -> Any:
         """`again`: a second time has no second effect, so a lost reply is no reason to give up. Waits for its turn."""
         await self.lane.wait()
@@ -88,9 +100,12 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
 
     async def send(self, method: str, path: str, values: Values, data: Any = b"", *, again: bool) -> Any:
         """As `write`, without a turn: for what does not count as content."""
-        return await self._tries(method, path, values, data, again=again)
+        reply, _ = await self._tries(method, path, values, data, again=again)
+        return reply
 
-    async def _tries(self, method: str, path: str, values: Values, data: Any = b"", *, again: bool = True) -> Any:
+    async def _tries(
+        self, method: str, path: str, values: Values, data: Any = b"", *, again: bool = True
+    ) -> tuple[Any, str | None]:
         waits = iter(_BACKOFF if again else ())
         token = await self._credentials.token()
         renewed = False
@@ -108,14 +123,17 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
                 log.warning("%s %s: %s Trying again.", method, path, e)
                 await self._pause(e.retry_after or wait * random.uniform(0.5, 1))
 
-    async def _once(self, method: str, path: str, values: Values, data: Any, token: str) -> Any:
+    async def _once(self, method: str, path: str, values: Values, data: Any, token: str) -> tuple[Any, str | None]:
+        """The reply, and the address of the next page."""
         if silent := self.lane.silent():
             raise Transient("GitHub asked us to slow down.", silent)
         if method != "GET":
             await guard()
         headers = {"authorization": f"Bearer {token}", "x-github-api-version": API_VERSION}
-        reply, _, _ = await self._make_request(method, path, values, data, accept_format(), extra_headers=headers)
-        return reply
+        reply, following, _ = await self._make_request(
+            method, path, values, data, accept_format(), extra_headers=headers
+        )
+        return reply, following
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""

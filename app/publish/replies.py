@@ -30,3 +30,7 @@ def closed_text() -> str:
 
 def nothing_to_stop_text() -> str:
     return "Nothing runs or waits here."
+
+
+def missed_text(login: str) -> str:
+    return f"A command of {inline_code(login)} was missed while Backspace was down, and what it said is not there any more: say it again."

@@ -33,6 +33,8 @@ NEVER = 1_000_000
 """Recovery attempts after which DBOS itself would give a workflow up, in which case no code of ours runs: it must never act."""
 TO_BEGIN = 8.0
 """Seconds for a request to be on disk: GitHub gives a delivery ten."""
+TO_END = 20.0
+"""Seconds for what is under way when the process is told to end: a reply of the model, a request to GitHub."""
 ALONE = "this-file"
 """Name of the one process that a SQLite file serves."""
 DETACHED = ("prepare", "tools", "verify")
@@ -187,6 +189,15 @@ class Engine:
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
 
+    async def has(self, workflow_id: str) -> bool:
+        """Whether there is such a workflow, finished or not, whose log is still there."""
+        return bool(await DBOS.list_workflows_async(workflow_ids=[workflow_id], load_input=False, load_output=False))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process looks after what nobody runs."""
+        return self._leases is None or self._leases.first == self._executor
+
     async def _supervise(self, leases: Leases) -> None:
         while not self._draining:
             try:
@@ -233,7 +244,7 @@ class Engine:
         if self._draining:
             await asyncio.Event().wait()
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float = TO_END) -> None:
         """Begin nothing more, and give the steps under way so long to be recorded. The process is to end after this."""
         self._draining = True
         for event in self._dbos.background_thread_stop_events:

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class Intake:
-    """The code of the workflows `intake` and `control`."""
+    """The code of the workflows `intake`, `control` and `missed`."""
 
     def __init__(self, *, engine: Engine, app: App, comments: Comments, redactor: Redactor, label: str) -> None:
         self._redact = redactor
@@ -36,7 +36,18 @@ class Intake:
 
     async def record(self, asked: ThreadRequest | Control) -> None:
         """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
-        kind = "intake" if isinstance(asked, ThreadRequest) else "control"
+        await self._begin(_kind(asked), asked)
+
+    async def knows(self, asked: ThreadRequest | Control) -> bool:
+        """Whether this was recorded before."""
+        known = await self._engine.db(tables.is_task(asked.key))
+        return known or await self._engine.has(f"{asked.key}.{_kind(asked)}")
+
+    async def ask_again(self, asked: ThreadRequest | Control) -> None:
+        """What was missed, and is not there any more as it was said: one line asks for it again."""
+        await self._begin("missed", asked)
+
+    async def _begin(self, kind: str, asked: ThreadRequest | Control) -> None:
         await self._engine.begin(kind, f"{asked.key}.{kind}", self._redact.value(asked.model_dump()))
 
     async def request(self, workflow: Workflow, spec: Json) -> Json:
@@ -89,6 +100,21 @@ class Intake:
             log.error("a control word was not obeyed: %s", e, extra={"task": control.key})
         return {}
 
+    async def missed(self, workflow: Workflow, spec: Json) -> Json:
+        asked = (ThreadRequest if "instruction" in spec else Control).model_validate(spec)
+        try:
+            allowed = checked(await workflow.step("check", partial(attempt, self._check, asked)))
+            if allowed["allowed"]:
+                checked(await workflow.step("answer", partial(attempt, self._answer_missed, asked)))
+        except Failed as e:
+            log.error("a missed command was not answered: %s", e, extra={"task": asked.key})
+        return {}
+
+    async def _answer_missed(self, asked: ThreadRequest | Control) -> Json:
+        await self._line(asked, replies.missed_text(asked.actor.login))
+        await self._app.tokens.revoke(asked.key)
+        return {}
+
     async def _obey(self, control: Control) -> Json:
         if control.word == "stop":
             thread = f"{control.repository.id}#{control.thread}"
@@ -136,3 +162,7 @@ class Intake:
 
     def _github(self, asked: ThreadRequest | Control, permissions: Any) -> GitHub:
         return self._app.repository(asked.key, asked.installation, asked.repository, permissions)
+
+
+def _kind(asked: ThreadRequest | Control) -> str:
+    return "intake" if isinstance(asked, ThreadRequest) else "control"

@@ -38,7 +38,7 @@ class Leases:
         self._executor = executor
         self._beaten: Moment | None = None
         self._ages: Mapping[str, float] = {}
-        self._lives = 0
+        self._lives = 0.0
         """Grows each time that this process finds its own lease run out: what it held before may be others' now."""
 
     async def beat(self) -> None:
@@ -64,14 +64,15 @@ class Leases:
         await self._transact(_forget(executor))
 
     async def drop(self) -> None:
-        """Be dead at once."""
+        """Be dead at once, and stay so."""
+        self._lives = math.inf
         await self._transact(_end(self._executor))
 
     def watch(self) -> "Watch":
         return Watch(self, self._lives)
 
-    async def have_lasted(self, lives: int) -> bool:
-        if not (self._beaten and self._beaten.is_within(FRESH)):
+    async def have_lasted(self, lives: float) -> bool:
+        if self._lives == lives and not (self._beaten and self._beaten.is_within(FRESH)):
             await self.beat()
         return self._lives == lives
 
@@ -79,7 +80,7 @@ class Leases:
 class Watch:
     """One look of a loop at what nobody runs: it holds while the lease of its process has not run out."""
 
-    def __init__(self, leases: Leases, lives: int) -> None:
+    def __init__(self, leases: Leases, lives: float) -> None:
         self._leases = leases
         self._lives = lives
 

@@ -12,7 +12,7 @@ from app.github.errors import Conflict, NotFound, Refused, Unauthorized
 from app.github.tokens import COMMENT
 from tests.github.conftest import INSTALLATION, Fake, Reply, Waits
 
-ISSUE = Reply(body={"state": "open", "locked": False})
+ISSUE = Reply(body={"state": "open", "locked": False, "labels": []})
 
 
 async def test_every_request_names_its_version_and_us(fake: Fake, github: GitHub) -> None:
