@@ -146,7 +146,7 @@ class Watch:
 
 
 async def tell(job: Job, watch: Watch, repo: str, say: Callable[[str], None]) -> None:
-    """Where the work is, and how to take it."""
+    """Where the work is, and how to take it. Raises UserError where the patch can't be written, which can be asked for again."""
     assert watch.done
     if watch.done.pr_url:
         say(watch.done.pr_url)
@@ -156,7 +156,12 @@ async def tell(job: Job, watch: Watch, repo: str, say: Callable[[str], None]) ->
         say(f"The work is on the branch {branch}.\n  {git} show {branch}\n  {git} merge {branch}")
     elif watch.done.via == "patch" and (patch := await job.patch()):
         file = Path(f"backspace-{job.task}.patch")
-        await asyncio.to_thread(file.write_bytes, patch)
+        try:
+            await asyncio.to_thread(file.write_bytes, patch)
+        except OSError as e:
+            raise UserError(
+                f"{file} can't be written here ({e.strerror}): the same command in another folder tries again."
+            ) from e
         say(f"The work is in {file}: git apply takes it.")
 
 

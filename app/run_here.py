@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import run_folders
-from app.core.errors import UserError
+from app.core.errors import Transient, UserError
 from app.core.events import Done, Entry
 from app.core.task import Asked, CodeRequest, Repository
 from app.runs import by_path, tables
@@ -88,10 +88,10 @@ async def here(repo: str, prompt: str, branch: str, say: Say) -> AsyncIterator[H
             with (folder / "log").open("a") as log, contextlib.redirect_stderr(log):  # logging keeps what it is now
                 work = await stack.enter_async_context(working(own(settings, folder, local is not None)))
             task = await _begin(work, asked.model_copy(update={"idempotency_key": kept.once}), local)
-        except UserError:
+        except (UserError, Transient) as e:
             if fresh:
                 run_folders.remove(folder)
-            raise
+            raise UserError(str(e)) from e
         yield Here(work, task, folder, say)
 
 
@@ -99,7 +99,7 @@ def _asked(repo: str, local: by_path.Folder | None, prompt: str, branch: str, se
     """By the rules of `POST /code`. Raises UserError."""
     address = repo
     if local:
-        name = re.sub("[^A-Za-z0-9_-]+", "-", os.path.basename(local.path)) or "repository"
+        name = re.sub("[^A-Za-z0-9_-]+", "-", os.path.basename(local.path))[:100] or "repository"
         address = f"{settings.github_server_url}/local/{name}"
     return understood(
         {"repo_url": address, "prompt": prompt, "branch": branch}, None, CALLER, settings.github_server_url

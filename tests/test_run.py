@@ -2,22 +2,25 @@
 
 import asyncio
 import fcntl
+import io
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from app import run_folders
 from app.core.errors import Refusal, UserError
 from app.core.events import EVENT, Done, Entry, Event
 from app.core.task import Asked
-from app.run import EXIT_CODES, run
+from app.run import EXIT_CODES, Watch, run, tell
 from app.run_here import own
 from app.run_there import There, there
 from app.sandbox.local import LocalSandboxes
@@ -236,6 +239,39 @@ async def test_through_a_server_every_event_comes_once_whatever_happens_to_the_s
     assert len(desk.asked) == 1
     assert len(said) == 1
     assert said[0].startswith(f"No answer from {edge.url}, trying again")
+
+
+@dataclass
+class Over:
+    """A job that is over, with nothing but a patch to show for it."""
+
+    task: str = "t-1"
+    left: str = ""
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        yield Entry(id="t-1.1.1.0", at=0, event=Done(outcome="failed", via="patch"))
+
+    async def stop(self) -> None: ...
+
+    async def patch(self) -> bytes | None:
+        return b"--- a\n"
+
+    async def close(self) -> None: ...
+
+
+async def test_where_a_patch_is_all_that_there_is_it_becomes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    watch = Watch(Over(), Console(file=io.StringIO()), said.append, json_lines=True)
+    await watch.to_the_end()
+    await tell(Over(), watch, "larder", said.append)
+    assert said == ["The work is in backspace-t-1.patch: git apply takes it."]
+    assert Path("backspace-t-1.patch").read_bytes() == b"--- a\n"  # noqa: ASYNC240
+    os.unlink("backspace-t-1.patch")
+    os.mkdir("backspace-t-1.patch")
+    with pytest.raises(UserError, match="the same command in another folder"):
+        await tell(Over(), watch, "larder", said.append)
 
 
 class Late(Desk):
