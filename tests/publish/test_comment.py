@@ -465,3 +465,32 @@ def test_the_longest_comment_keeps_its_head_and_its_foot() -> None:
         assert folds_are_whole(comment)
         assert comment.startswith(marker("c-1234-900") + "\n\n### ")
         assert "0 turns · $0.00 of $2.00" in comment
+
+
+WAITS = e.Waiting(message="Waiting for E2B: the plan's limit of sandboxes at the same time is reached.", seconds=20)
+
+
+def test_what_is_waited_for_is_shown_for_as_long() -> None:
+    """FL-E01"""
+    line = "Waiting for E2B: the plan's limit of sandboxes at the same time is reached · tried again in 15 s"
+    assert line in show(e.StageBegan(stage="prepare"), WAITS, now=15)
+    assert "Waiting for E2B" not in show(e.StageBegan(stage="prepare"), WAITS, now=31)
+    assert "Waiting for E2B" not in show(
+        e.StageBegan(stage="prepare"), WAITS, e.Status(message="A sandbox is there."), now=25
+    )
+    assert "Waiting for E2B" not in show(e.StageBegan(stage="prepare"), WAITS, e.Done(outcome="stopped"), now=25)
+    calls = (e.StageBegan(stage="work"), e.CallsBegan(calls=("bash pytest -q",)))
+    assert "`pytest -q`" not in show(*calls, WAITS, now=25)
+    assert "`pytest -q` · running for 50 s" in show(*calls, WAITS, now=60)
+
+
+def test_a_lost_sandbox_is_told_while_another_is_made_and_at_the_end() -> None:
+    """FL-E02: the checks that are shown are those of the last sandbox."""
+    told = e.Status(message="The sandbox has gone; a new one continues from the work after turn 3.")
+    again = (e.StageBegan(stage="prepare"), told)
+    assert told.message.replace(".", "") in show(*WORK, *again).replace(".", "")
+    check = e.Check(command="pytest -q", exit_code=0, output="1 passed", seconds=1)
+    comment = show(*GATED, check, *again, e.StageBegan(stage="gate"), *GATED[-2:], check, e.Done(outcome="failed"))
+    assert "The sandbox was lost 1 time; a new one went on from the last checkpoint." in comment
+    assert comment.count("1 passed") == 1
+    assert "lost" not in show(*GATED, check, e.Done(outcome="failed"))
