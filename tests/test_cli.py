@@ -20,7 +20,7 @@ BREAK = {"name": "write", "input": {"path": "larder/units.py", "content": "broke
 def test_help_names_the_commands(tmp_path: Path) -> None:
     done = backspace("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("serve", "demo", "doctor", "template"):
+    for command in ("serve", "run", "demo", "doctor", "template"):
         assert f" {command} " in done.stdout
 
 
