@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +109,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         await engine.start()
         follow = [follower.follow() for follower in (comments, traces) if follower]
         sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
-        missed = [Missed(engine=engine, app=app, intake=intake, label=label).sweep_for_ever()] if app and intake else []
+        missed = [_missed_of(engine, app, intake, label)] if app and intake else []
         background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep)]
         yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, warm=warm)
         for task in background:
@@ -250,6 +250,11 @@ def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
         network=settings.backspace_local_network,
         wheels=settings.backspace_wheels,
     )
+
+
+def _missed_of(engine: Engine, app: App, intake: Intake, label: str) -> Coroutine[None, None, None]:
+    missed = Missed(transact=engine.db, app=app, intake=intake, label=label)
+    return missed.sweep_for_ever(lambda: engine.is_first)
 
 
 def _webhook_of(settings: Settings, intake: Intake, warm: Warm) -> Webhook:

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -19,8 +19,7 @@ from app.github.app import App
 from app.github.deliveries import Attempt, Deliveries
 from app.github.tokens import COMMENT
 from app.runs.database import mark, marked
-from app.runs.engine import Engine
-from app.runs.intake import Intake
+from app.runs.holders import Transact
 from app.runs.tables import metadata
 from app.trigger.policy import decide
 
@@ -48,18 +47,27 @@ missed = sa.Table(
 """Deliveries that no attempt brought here, and how often each was tried."""
 
 
+class Taker(Protocol):
+    """What becomes of a command that was missed: see `Intake`."""
+
+    async def knows(self, asked: ThreadRequest | Control, /) -> bool: ...
+    async def record(self, asked: ThreadRequest | Control, /) -> None: ...
+    async def ask_again(self, asked: ThreadRequest | Control, /) -> None: ...
+
+
 class Missed:
-    def __init__(self, *, engine: Engine, app: App, intake: Intake, label: str) -> None:
-        self._engine = engine
+    def __init__(self, *, transact: Transact, app: App, intake: Taker, label: str) -> None:
+        self._transact = transact
         self._app = app
         self._deliveries = Deliveries(app)
         self._intake = intake
         self._label = label
 
-    async def sweep_for_ever(self) -> None:
+    async def sweep_for_ever(self, is_first: Callable[[], bool]) -> None:
+        """`is_first`: whether this process looks after what nobody runs."""
         while True:
             try:
-                if self._engine.is_first:
+                if is_first():
                     await self.sweep()
             except Transient as e:
                 log.warning("missed deliveries were not looked for: %s", e)
@@ -69,25 +77,25 @@ class Missed:
 
     async def sweep(self) -> None:
         now = time.time()
-        made = await self._engine.db(marked("made")) or now
-        swept = await self._engine.db(marked("swept")) or 0.0
+        made = await self._transact(marked("made")) or now
+        swept = await self._transact(marked("swept")) or 0.0
         since = max(now - OLDEST, math.floor(made), swept - OVERLAP)  # GitHub tells whole seconds
-        await self._engine.db(_note(unanswered([a async for a in self._deliveries.since(since)])))
-        await self._engine.db(mark("swept"))
-        for row in await self._engine.db(_to_try(now - OLDEST)):
+        await self._transact(_note(unanswered([a async for a in self._deliveries.since(since)])))
+        await self._transact(mark("swept"))
+        for row in await self._transact(_to_try(now - OLDEST)):
             await self._try(row.guid, row.attempt, row.event, row.tries + 1)
 
     async def _try(self, guid: str, attempt: int, event: str, tries: int) -> None:
-        await self._engine.db(_set(guid, tries=tries))  # before it, for it might end this process
+        await self._transact(_set(guid, tries=tries))  # before it, for it might end this process
         try:
             await self._take(guid, attempt, event)
         except Transient as e:
-            await self._engine.db(_set(guid, tries=tries - 1))
+            await self._transact(_set(guid, tries=tries - 1))
             log.warning("a missed delivery is tried again later: %s", e, extra={"delivery": guid})
         except Exception:
             log.exception("a missed delivery failed, try %d of %d", tries, TRIES, extra={"delivery": guid})
         else:
-            await self._engine.db(_set(guid, done=True))
+            await self._transact(_set(guid, done=True))
 
     async def _take(self, guid: str, attempt: int, event: str) -> None:
         payload = await self._deliveries.payload(attempt)

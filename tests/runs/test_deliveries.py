@@ -1,13 +1,24 @@
 """Commands that came while the server was down."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 
+from app.core.task import Control, ThreadRequest
 from app.github.deliveries import Attempt
-from app.runs.deliveries import unanswered
+from app.runs.database import Database
+from app.runs.deliveries import Missed, unanswered
 from tests.e2e.lab import Json, Lab, Repo, Server, until
+from tests.github.world import World, simulator, world
+
+__all__ = ["simulator", "world"]
+
+T = TypeVar("T")
 
 ATTEMPT = Attempt(id=1, guid="a", at=10.0, event="issue_comment", action="created", succeeded=False)
 
@@ -27,6 +38,44 @@ ATTEMPT = Attempt(id=1, guid="a", at=10.0, event="issue_comment", action="create
 )
 def test_a_delivery_is_missed_where_no_attempt_brought_it(attempts: list[Attempt], expected: list[int]) -> None:
     assert [attempt.id for attempt in unanswered(attempts)] == expected
+
+
+class Taker:
+    """Takes nothing: each try ends in an error."""
+
+    def __init__(self) -> None:
+        self.tries: list[str] = []
+
+    async def knows(self, asked: ThreadRequest | Control) -> bool:
+        return False
+
+    async def record(self, asked: ThreadRequest | Control) -> None:
+        self.tries.append(asked.key)
+        raise ValueError("a bug")
+
+    ask_again = record
+
+
+async def test_a_delivery_that_fails_is_tried_three_times_and_never_redelivered(world: World, tmp_path: Path) -> None:
+    """FL-G26"""
+    database = Database(f"sqlite:///{tmp_path}/backspace.db")
+    database.open()
+    taker = Taker()
+
+    async def transact(work: Callable[[sa.Connection], T], /) -> T:
+        return await asyncio.to_thread(database.transaction, work)
+
+    missed = Missed(transact=transact, app=world.app, intake=taker, label="backspace")
+    issue = await world.control("POST", f"/repos/{world.repository.full_name}/issues", {"user": "ann", "title": "A"})
+    said = {"user": "ann", "body": "/backspace look"}
+    path = f"/repos/{world.repository.full_name}/issues/{issue['number']}/comments"
+    comment = await world.control("POST", path, said)
+    await world.control("POST", "/faults", {"path": r"/app/hook/deliveries/\d+$", "status": 502, "times": 4})
+    for _ in range(6):
+        await missed.sweep()
+    assert taker.tries == [f"c-{world.repository.id}-{comment['id']}"] * 3
+    requests = await world.control("GET", "/requests?match=/app/hook/deliveries/")
+    assert {request["method"] for request in requests} == {"GET"}
 
 
 @pytest.fixture
