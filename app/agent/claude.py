@@ -180,7 +180,7 @@ class Claude:
                 )
             case 400 | 413 if status == 413 or TOO_LONG.search(message):
                 return UserError("The work grew too long for the model: ask again for a smaller part of it.")
-            case 408 | 409 | 429:
+            case 407 | 408 | 409 | 429:
                 return None
             case _ if status >= 500:
                 return None

@@ -17,6 +17,8 @@ from typing import Any
 from app.core.errors import Transient, UserError
 
 SUCCESS = frozenset({200, 201, 202, 204})
+_PROXY = 407
+"""A proxy on the way wants a password; GitHub has no part in it."""
 _AFTER_A_LIMIT = 60.0
 """Seconds to stay away where GitHub names none."""
 
@@ -64,7 +66,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
     reply = _json(body)
     if status in SUCCESS:
         return Transient("GitHub's reply could not be read.") if body and reply is None else None
-    if status >= 500:
+    if status >= 500 or status == _PROXY:
         return Transient(f"GitHub has trouble (status {status}).", _seconds(headers.get("retry-after")))
     message = _message(reply)
     if status == 401:

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.abc import AbstractAccessLogger
 
 from app.core.errors import Refusal, Transient, UserError
@@ -28,6 +28,9 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+web_response.SERVER_SOFTWARE = "backspace"  # type: ignore[attr-defined]
+"""What is no HTTP is answered by aiohttp, past every hook of ours, and it would name its version and Python's."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
