@@ -14,7 +14,7 @@ MAX = 60_000
 
 _STEPS, _CALLS, _ROWS, _FAILED, _PATHS = 15, 4, 8, 2, 10
 """How many of each are shown."""
-_DIFF, _OUTPUT, _WHY = 8_000, 2_000, 1_200
+_DIFF, _OUTPUT, _WHY = 8_000, 2_000, 1_600
 """Characters of a diff, of a check's output, and of why it ended so, which may name a command for a shell."""
 
 _DOING = {

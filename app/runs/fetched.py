@@ -4,16 +4,15 @@ Nothing is checked out and no configuration but ours holds. Where the source is 
 """
 
 import asyncio
-import base64
 import contextlib
 import os
 import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from app.core.errors import Transient, UserError
+from app.sandbox import git
 from app.sandbox.bundle import Bundle
 
 SECONDS = 300.0
@@ -44,7 +43,7 @@ async def fetched(source: str, ref: str, token: str = "", *, most: int = MAX) ->
     allowed = [word for transport in transports for word in ("-c", f"protocol.{transport}.allow=always")]
     with tempfile.TemporaryDirectory(prefix="backspace-fetch-") as folder:
         await _git(folder, {}, most, *_INIT)
-        env = _authorized(source, token) if token else {}
+        env = git.authorized(source, token) if token else {}
         options = _OPTIONS if remote else (*_OPTIONS, *_FOLDER)
         await _git(folder, env, most, f"--git-dir={folder}", *_FETCH, *allowed, "fetch", *options, "--", source, ref)
         return await asyncio.to_thread(_read, Path(folder))
@@ -90,17 +89,6 @@ def _environment(folder: str) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
-    }
-
-
-def _authorized(url: str, token: str) -> dict[str, str]:
-    """The token for this origin alone, where no list of processes shows it."""
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{origin}/.extraheader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: basic {basic}",
     }
 
 

@@ -8,7 +8,7 @@ from app.publish.text import inline_code
 from app.runs.ground import Ground
 from app.runs.place import Offer, Opened
 
-_LINE = 600
+_LINE = 1_000
 """Characters of a line for the shell that are shown."""
 
 

@@ -81,7 +81,10 @@ class Publishing:
             log.exception("the sandbox was not removed", extra={"task": run})
         await self._place_of(request).close(run)
         if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
-            via, why = "patch", f"{why} The change is kept as a patch.".strip()
+            via, why = (
+                "patch",
+                f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip(),
+            )
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def report(self, request: Request, outcome: Outcome) -> Json:

@@ -6,12 +6,10 @@ has any say in what the candidate tree is, and a removed `.git` loses nothing.
 """
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
-from urllib.parse import urlsplit
 
 from app.core.errors import Transient, UserError
 from app.sandbox import git
@@ -115,13 +113,7 @@ async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds:
 
     Raises UserError where the repository or branch is not there for us or takes too long, or the network fails for long.
     """
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    env = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{origin}/.extraheader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: basic {basic}",
-    }
+    env = git.authorized(url, token)
     what = sha or f"refs/heads/{branch}"
     for attempt in range(1, ATTEMPTS + 1):
         key = f"clone/{attempt}"
