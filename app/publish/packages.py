@@ -26,18 +26,19 @@ _CODE_HOSTS = frozenset((
     "raw.githubusercontent.com",
 ))  # fmt: skip
 """One host, a stranger's repository beside one's own."""
-_CRATES = "https://github.com/rust-lang/crates.io-index"
+_CRATES = "registry+https://github.com/rust-lang/crates.io-index"
 _ADDRESS = re.compile(
-    r"(?:[a-z]{2,6}\+)?(?:https?|ssh|git|file|ftp)://[^\s\"'<>()\[\]{},\\]+|\bgit@[^\s\"':]+:[^\s\"',]+", re.I
+    r"(?:[a-z]{2,10}\+)?(?:https?|ssh|git|file|ftp)://[^\s\"'<>()\[\]{},\\]+|\bgit@[^\s\"':]{1,80}:[^\s\"',]+", re.I
 )
 _REPLACED = re.compile(r"^.*=>.*$", re.M)
-_INSTALL = re.compile(r"(pre|post)?(install|prepare)|prepublish|(pre|post)-.+")
+_NPM_SCRIPTS = re.compile(r"(pre|post)?(install|prepare)|prepublish|dependencies")
+_COMPOSER_SCRIPTS = re.compile(r"(pre|post)-.+")
 _NPM_PACKAGES = frozenset((
     "dependencies", "devDependencies", "imports", "optionalDependencies", "overrides", "peerDependencies", "pnpm", "repositories",
     "require", "require-dev", "resolutions",
 ))  # fmt: skip
 _NPM_TRUST = frozenset(("binary", "onlyBuiltDependencies", "trustedDependencies"))
-_INSIDE = ("workspace:", "catalog:", "jsr:")
+_INSIDE = ("workspace:", "catalog:", "jsr:", "./")
 _TOML_PACKAGES = re.compile(
     r"project\.(optional-)?dependencies\b|dependency-groups\b|build-system\.requires\b|tool\.(uv|pixi)\b"
     r"|tool\.(poetry|pdm)\.(source|group|(dev-)?dependencies)\b|tool\.hatch\.envs\b|source\b|(dev-|default-)?packages\b"
@@ -46,6 +47,8 @@ _TOML_PACKAGES = re.compile(
 _TOML_HOOKS = re.compile(
     r"build-system\.backend-path\b|tool\.hatch\b.*\bhooks\b|tool\.poetry\.build\b|tool\.pdm\.build\b|tool\.setuptools\.cmdclass\b|package\.build\b"
 )
+_TOML_BYTES, _TOML_DOTS = 200_000, 200
+"""Dots of one line: what `tomllib` takes for a dotted key grows with the square of them."""
 _ELSEWHERE = "it takes packages from elsewhere"
 _SCRIPT = "it runs a script at installation"
 _HOOK = "it has a build hook"
@@ -84,9 +87,9 @@ def _facts_of(name: str) -> Callable[[bytes], Iterator[Fact]] | None:
     return _KINDS.get(name)
 
 
-def _npm(content: bytes) -> Iterator[Fact]:
+def _npm(content: bytes, scripts: re.Pattern[str] = _NPM_SCRIPTS) -> Iterator[Fact]:
     for at, value in _leaves(json.loads(content)):
-        if at[0] == "scripts" and _INSTALL.fullmatch(at[1] if len(at) > 1 else ""):
+        if at[0] == "scripts" and scripts.fullmatch("".join(at[1:2])):
             yield _SCRIPT, f"{at[1]}: {value}"
         if not _NPM_TRUST.isdisjoint(at):
             yield _SCRIPT, value
@@ -94,6 +97,10 @@ def _npm(content: bytes) -> Iterator[Fact]:
             yield _ELSEWHERE, value
         if at == ("publishConfig", "registry") or (at == ("packageManager",) and "://" in value):
             yield _ELSEWHERE, value
+
+
+def _composer(content: bytes) -> Iterator[Fact]:
+    return _npm(content, _COMPOSER_SCRIPTS)
 
 
 def _npm_lock(content: bytes) -> Iterator[Fact]:
@@ -111,6 +118,8 @@ def _composer_lock(content: bytes) -> Iterator[Fact]:
 
 
 def _toml(content: bytes) -> Iterator[Fact]:
+    if len(content) > _TOML_BYTES or any(line.count(b".") > _TOML_DOTS for line in content.splitlines()):
+        raise ValueError("more than can be parsed in little time and memory")
     for at, value in _leaves(tomllib.loads(content.decode())):
         where = ".".join(at)
         if _TOML_HOOKS.match(where):
@@ -131,7 +140,7 @@ def _go(content: bytes) -> Iterator[Fact]:
 def _addresses(text: str) -> Iterator[Fact]:
     for found in _ADDRESS.finditer(text):
         address = found[0].rstrip(".;")
-        if _host(address) not in _REGISTRIES and _CRATES not in address:
+        if _host(address) not in _REGISTRIES and address != _CRATES:
             yield _ELSEWHERE, address
 
 
@@ -166,7 +175,7 @@ def _short(what: str) -> str:
 
 
 _KINDS: Mapping[str, Callable[[bytes], Iterator[Fact]]] = {
-    "package.json": _npm, "composer.json": _npm, "deno.json": _npm, "package-lock.json": _npm_lock, "npm-shrinkwrap.json": _npm_lock,
+    "package.json": _npm, "composer.json": _composer, "deno.json": _npm, "package-lock.json": _npm_lock, "npm-shrinkwrap.json": _npm_lock,
     "composer.lock": _composer_lock, "pyproject.toml": _toml, "cargo.toml": _toml, "pipfile": _toml, "go.mod": _go,
     **dict.fromkeys(
         ("bun.lock", "cargo.lock", "deno.lock", "gemfile", "gemfile.lock", "gradle-wrapper.properties", "pdm.lock", "pipfile.lock",

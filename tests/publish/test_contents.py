@@ -1,6 +1,7 @@
 """The gate on bytes: links, pointers, secrets by value and by pattern, and what could not be looked at."""
 
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,12 @@ KNOWN = Redactor([OURS])
 def of(content: bytes, before: bytes | None = None, path: str = "a.txt", mode: str = "100644") -> Verdicts:
     """The verdict on one file with this content, that before was another."""
     status, old = ("A", "000000") if before is None else ("M", mode)
-    some = change(path, mode, status, len(content), old)  # type: ignore[arg-type]
+    some = change(path, mode, status, len(content), old, blob(content))  # type: ignore[arg-type]
     return judge([some], contents=Contents({path: content}, {path: before or b""}, KNOWN))
+
+
+def blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def reason(verdicts: Verdicts) -> str | None:
@@ -140,6 +145,16 @@ FRAGMENTS = st.sampled_from([
 def test_every_content_gets_a_verdict(path: str, content: bytes, before: bytes | None) -> None:
     verdicts = of(content, before, path)
     assert len(verdicts.passed) + len(verdicts.left_out) == 1
+
+
+def test_a_git_that_lies_about_what_it_gives_is_not_believed() -> None:
+    """Or else the name of something approved would let anything through."""
+    lie = change("AGENTS.md", sha=blob(b"approved"))
+    approval = judge([lie]).approval
+    verdicts = judge([lie], contents=Contents({"AGENTS.md": b"other"}), approved=frozenset({approval}))
+    assert (verdicts.passed, verdicts.asked) == ((), ())
+    true = judge([lie], contents=Contents({"AGENTS.md": b"approved"}), approved=frozenset({approval}))
+    assert true.passed == (lie,)
 
 
 @pytest.mark.parametrize("path", NAMES)

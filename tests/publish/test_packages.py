@@ -29,6 +29,7 @@ url = "https://packages.acme.example/simple"
 LOCK = 'source = { registry = "https://pypi.org/simple" }\nurl = "https://packages.acme.example/a.whl"\n'
 
 
+CRATES = "registry+https://github.com/rust-lang/crates.io-index"
 FROM = "it takes packages from elsewhere: "
 RUNS = "it runs a script at installation: "
 HOOK = "it has a build hook: "
@@ -61,12 +62,21 @@ def also(section: str, **more: str) -> bytes:
         ("go.mod", b"module example.com/x\nrequire github.com/y/z v1.2.3\n"),
         ("package-lock.json", b'{"packages": {"node_modules/x": {"resolved": "https://registry.npmjs.org/x.tgz", "funding": {"url": "https://o.example"}}}}'),
         ("composer.lock", b'{"packages": [{"source": {"url": "https://github.com/a/b.git"}, "homepage": "https://x.example"}]}'),
+        ("package.json", also("scripts", **{"pre-commit": "lint-staged"})),
+        ("package.json", npm(imports={"#a": "./src/a.js"})),
         ("setup.py", b"anything https://at.all"),
     ],
 )  # fmt: skip
 def test_ordinary_edits_are_no_surprise(name: str, new: bytes) -> None:
     before = {"package.json": npm(), "pyproject.toml": PYTHON.encode(), "uv.lock": LOCK.encode()}.get(name, b"")
     assert packages.surprise(name, new, before) is None
+
+
+def test_what_would_take_a_parser_long_is_not_parsed() -> None:
+    """A key of a hundred thousand parts took all the memory of a machine."""
+    for hostile in (b"a." * 99_000 + b"a = 1", b"x = 1\n" * 40_000, b"[" + b"a." * 300 + b"a]"):
+        assert packages.surprise("pyproject.toml", hostile, b"") == UNREAD
+    assert packages.surprise("uv.lock", b"git@" * 50_000, b"") is None
 
 
 @pytest.mark.parametrize(
@@ -97,6 +107,7 @@ def test_ordinary_edits_are_no_surprise(name: str, new: bytes) -> None:
         ("pyproject.toml", b"\xff", UNREAD),
         ("cargo.toml", b'[package]\nbuild = "x.rs"\n', HOOK + "package.build = x.rs"),
         ("cargo.toml", b'[dependencies]\na = { git = "https://github.com/m/a" }\n', FROM + "https://github.com/m/a"),
+        ("cargo.lock", f'source = "https://e.example/?{CRATES}"'.encode(), FROM + f"https://e.example/?{CRATES}"),
         ("requirements-dev.txt", b"--extra-index-url https://evil.example/simple\n", FROM + "https://evil.example/simple"),
         ("requirements.txt", b"-e git+ssh://git@github.com/m/x.git#egg=x\n", FROM + "git+ssh://git@github.com/m/x.git#egg=x"),
         ("uv.lock", (LOCK + 'url = "https://evil.example/b.whl"\n').encode(), FROM + "https://evil.example/b.whl"),
