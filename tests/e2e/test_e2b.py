@@ -1,5 +1,6 @@
 """Whole runs whose hands are in E2B, by its real SDK and against the stand-in."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,19 +106,23 @@ def _vanishes_once(cloud: E2B, there: str) -> str:
     return str(found[0]["id"])
 
 
-def _push(repo: Repo) -> None:
+def _push(repo: Repo, path: str = "later.txt", text: str = "later\n") -> None:
     """Another commit on the default branch."""
-    git = [
-        "git",
-        "--git-dir",
-        str(repo.lab.home / "github" / f"{repo.id}.git"),
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b",
-    ]
-    made = subprocess.check_output([*git, "commit-tree", "-p", "main", "-m", "Later", "main^{tree}"], text=True).strip()
-    subprocess.run([*git, "update-ref", "refs/heads/main", made], check=True)
+    home = repo.lab.home / "github"
+    env = {
+        "PATH": os.environ["PATH"],
+        "GIT_DIR": str(home / f"{repo.id}.git"),
+        "GIT_INDEX_FILE": str(home / f"{repo.id}.index"),
+    }
+
+    def git(*args: str, stdin: str = "") -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *args]
+        return subprocess.run(command, env=env, input=stdin, text=True, capture_output=True, check=True).stdout.strip()
+
+    git("read-tree", "main")
+    git("update-index", "--add", "--cacheinfo", f"100644,{git('hash-object', '-w', '--stdin', stdin=text)},{path}")
+    made = git("commit-tree", "-p", "main", "-m", "Later", git("write-tree"))
+    git("update-ref", "refs/heads/main", made)
 
 
 def test_a_run_outlives_its_sandboxes(lab: Lab, hosted: Server, cloud: E2B) -> None:
@@ -195,7 +200,7 @@ def test_a_full_plan_is_waited_for_and_a_stop_ends_that_at_once(cloud: E2B, repo
 
 
 def test_the_next_run_begins_with_the_set_up_of_the_last_one(lab: Lab, hosted: Server, cloud: E2B) -> None:
-    """Unless it would be another one, or what was kept is gone."""
+    """Unless it is another one now, or what was kept is gone."""
     config = "setup: echo x >> ~/set-ups; mkdir -p .venv; echo left > .venv/x\ntest: python3 -m unittest -q\n"
     repo = lab.repository(hosted, {**FILES, ".github/backspace.yml": config, "requirements.txt": "a\n"})
     look = bash("cat ~/set-ups .venv/x; git status --short; ls -A ~")
@@ -209,19 +214,23 @@ def test_the_next_run_begins_with_the_set_up_of_the_last_one(lab: Lab, hosted: S
 
     told, cold = run()
     assert "exit 0" in told
-    (state,) = _kept(cloud)
+    (state,) = _kept(cloud, repo)
     _push(repo)
     told, warm = run()
     assert f"Set-up kept from {repo.base[:7]}." in told
     assert warm == cold
     assert warm.startswith("x\nleft\n")
+    _push(repo, "requirements.txt", "b\n")
+    told, twice = run()
+    assert "exit 0" in told
+    assert twice.startswith("x\nx\nleft\n")
+    (state,) = _kept(cloud, repo)
     deleted = cloud.http.delete(f"/templates/{state['id']}", headers={"X-API-KEY": cloud.key})
     assert deleted.status_code == 204
-    told, again = run()
-    assert "exit 0" in told
+    _, again = run()
     assert again == cold
-    assert len(_kept(cloud)) == 1
+    assert len(_kept(cloud, repo)) == 1
 
 
-def _kept(cloud: E2B) -> list[Json]:
-    return [template for template in cloud.ask("GET", "templates") if template["snapshot_of"]]
+def _kept(cloud: E2B, repo: Repo) -> list[Json]:
+    return [template for template in cloud.ask("GET", "templates") if str(template["name"]).endswith(f"-r{repo.id}")]
