@@ -32,11 +32,21 @@ PULL = "https://github.com/acme/api/pull/124"
 TREE = "9f3c2e1" + "0" * 33
 
 
-def show(*events: e.Event, now: float = 240.0, place: int = 0, task: ThreadRequest = TASK) -> str:
+def show(
+    *events: e.Event, now: float = 240.0, place: int = 0, task: ThreadRequest = TASK, patch_url: str | None = None
+) -> str:
     """The comment after `now` seconds; the events were recorded one each ten seconds."""
     start = 1_800_000_000.0
     entries = [e.Entry(id=f"t.1.{n}.0", at=start + 10 * n, event=event) for n, event in enumerate(events)]
-    return status(task, entries, now=start + now, place=place, server_url="https://github.com", limits_usd=2.0)
+    return status(
+        task,
+        entries,
+        now=start + now,
+        place=place,
+        server_url="https://github.com",
+        limits_usd=2.0,
+        patch_url=patch_url,
+    )
 
 
 WORK: tuple[e.Event, ...] = (
@@ -339,6 +349,39 @@ The agent's own words, which nothing checked:
 2 min · 1 turn · $0.10 of $2.00
 `/backspace <prompt>` asks again.\
 """)
+
+
+def test_a_branch_without_its_pull_request() -> None:
+    """FL-G17."""
+    branch = e.Published(
+        branch="backspace/12-bad-bodies",
+        commit="c" * 40,
+        tree=TREE,
+        number=None,
+        title="Validate",
+        draft=False,
+        compare_url="https://github.com/acme/api/compare/main...acme:backspace/12-bad-bodies?expand=1",
+    )
+    why = "Pull requests are for collaborators only. A person can open it, or with `gh pr create '--title=it'`."
+    shown = show(*GATED, branch, e.Done(outcome="failed", message=why, via="link"))
+    assert shown.split("\n\n")[1:3] == snapshot(
+        [
+            """\
+### ❌ Failed: the work is on the branch [`backspace/12-bad-bodies`](<https://github.com/acme/api/compare/main...acme:backspace/12-bad-bodies?expand=1>)
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)\
+""",
+            "Pull requests are for collaborators only. A person can open it, or with `gh pr create '--title=it'`.",
+        ]
+    )
+
+
+def test_a_patch_is_linked_where_people_reach_it() -> None:
+    done = e.Done(outcome="failed", message="No branch may be made.", via="patch")
+    link = "https://backspace.example/code/c-1234-900/patch?sig=ab"
+    assert "as a patch" not in show(*GATED, done)
+    assert f"[The whole change as a patch](<{link}>)" in show(*GATED, done, patch_url=link)
+    ready = e.Done(outcome="ready", pr_url=PULL, via="api")
+    assert link not in show(*GATED, *published(), ready, patch_url=link)
 
 
 def test_stopped() -> None:
