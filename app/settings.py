@@ -135,6 +135,8 @@ class Settings(BaseSettings):
 
     backspace_database_url: Annotated[str, AfterValidator(_database)] = "sqlite:///backspace.db"
     """Database: a SQLite file, for one server process; or `postgresql://USER:PASSWORD@HOST/DATABASE`, for several."""
+    backspace_keep_days: int = Field(default=30, ge=1)
+    """Days for which the log of a task is kept."""
     backspace_label: str = "backspace"
     """Label that starts work on an issue."""
     backspace_max_runs: int = Field(default=4, ge=1, le=100)

@@ -36,6 +36,7 @@ from app.runs.intake import Intake
 from app.runs.pipeline import Pipeline
 from app.runs.place import Place, PlaceOf
 from app.runs.publishing import Publishing
+from app.runs.retention import Retention
 from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
 from app.runs.warm import Warm
@@ -110,7 +111,8 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         follow = [follower.follow() for follower in (comments, traces) if follower]
         sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
         missed = [_missed_of(engine, app, intake, label)] if app and intake else []
-        background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep)]
+        clean = Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever()
+        background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep, clean)]
         yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, warm=warm)
         for task in background:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Durable execution: workflows of recorded steps on DBOS. The only file that imports it.
+"""Durable execution: workflows of recorded steps on DBOS. This file, `workflow.py` and `records.py` alone know it.
 
 A step runs at least once and is recorded once; after a crash a workflow goes on behind its last recorded step. The defaults that are
 replaced here each cost days elsewhere: see docs/design.md, "The engine".
@@ -7,8 +7,7 @@ replaced here each cost days elsewhere: see docs/design.md, "The engine".
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -16,18 +15,18 @@ from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflo
 from dbos._utils import INTERNAL_QUEUE_NAME
 
 from app.core.errors import Transient
-from app.core.events import EVENT, Entry, Error
 from app.core.fence import ACTING
 from app.runs import tables
 from app.runs.database import Database, mark
 from app.runs.holders import Execution
 from app.runs.leases import BEAT, Leases
+from app.runs.records import Recorded, Records
+from app.runs.workflow import Json, Workflow, WorkflowCode, patiently
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-Json = dict[str, Any]
-StepBody = Callable[[], Awaitable[Json]]
+__all__ = ["Engine", "Json", "Recorded", "Workflow", "WorkflowCode"]
 QUEUE = "runs"
 NEVER = 1_000_000
 """Recovery attempts after which DBOS itself would give a workflow up, in which case no code of ours runs: it must never act."""
@@ -39,58 +38,9 @@ ALONE = "this-file"
 """Name of the one process that a SQLite file serves."""
 DETACHED = ("prepare", "tools", "verify")
 """Steps that wait for commands in a sandbox, which are keyed and go on without us. All others get time to be recorded."""
-IN_VAIN = "The server was ended three times at this point, so the work goes no further."
 
 
-class Workflow:
-    """What a workflow's code sees of the engine. Its code branches on nothing but what steps returned."""
-
-    def __init__(self, engine: "Engine", workflow_id: str, execution: Execution) -> None:
-        self.id = workflow_id
-        self.execution = execution
-        self.under_way = ""
-        """Name of the step that runs now."""
-        self._engine = engine
-
-    async def step(self, name: str, body: StepBody) -> Json:
-        """Run and record `body`, or return what was recorded. `body` returns small plain JSON and does not raise what is expected.
-
-        A step that has ended its process too often is recorded as one that has failed.
-        """
-        await self._engine.may_go_on()
-        ran = False
-
-        async def recorded() -> Json:  # DBOS tells async from sync by the function, not by what a lambda returns
-            nonlocal ran
-            ran = True
-            if self.execution.is_vain:
-                log.error("step %s is given up: %s", name, IN_VAIN, extra={"task": self.id})
-                return {"failed": IN_VAIN, "events": [Error(message=IN_VAIN).model_dump()]}
-            return await body()
-
-        self.under_way = name
-        output: Json = await DBOS.run_step_async({"name": name}, recorded)
-        self.under_way = ""
-        if ran:
-            await patiently(self.execution.got_further)
-        self._engine.recorded()
-        return output
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A step as it was recorded; times in Unix seconds."""
-
-    name: str
-    began: float
-    ended: float
-    output: Json
-
-
-WorkflowCode = Callable[[Workflow, Json], Awaitable[Json]]
-
-
-class Engine:
+class Engine(Records):
     """One per process. `start` inside the running loop, so that workflows live on it."""
 
     def __init__(self, database_url: str, *, max_runs: int) -> None:
@@ -122,12 +72,11 @@ class Engine:
         self._running[workflow_id] = workflow
         ACTING.set(execution)
         try:
-            output = await code(workflow, spec)
-            await patiently(execution.end)
-            return output
+            return await code(workflow, spec)
         finally:
             if self._running.get(workflow_id) is workflow:
                 del self._running[workflow_id]
+            await patiently(execution.end)
 
     async def start(self) -> None:
         """Open the database and take up every unfinished workflow that is nobody's. Raises UserError where it can't be had."""
@@ -188,10 +137,6 @@ class Engine:
         """Put a workflow in line: one at a time in a thread, `max_runs` in this process."""
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
-
-    async def has(self, workflow_id: str) -> bool:
-        """Whether there is such a workflow, finished or not, whose log is still there."""
-        return bool(await DBOS.list_workflows_async(workflow_ids=[workflow_id], load_input=False, load_output=False))
 
     @property
     def is_first(self) -> bool:
@@ -268,33 +213,6 @@ class Engine:
             self._dbos._sys_db.reenqueue_for_recovery, workflow.id, [self._executor], INTERNAL_QUEUE_NAME
         )
 
-    async def steps(self, workflow_id: str) -> list[Recorded]:
-        """All recorded steps, in order. Not to be called in a workflow: there it would be recorded itself, output and all."""
-        return [
-            Recorded(
-                name=step["function_name"],
-                began=(step["started_at_epoch_ms"] or 0) / 1000,
-                ended=(step["completed_at_epoch_ms"] or 0) / 1000,
-                output=step["output"] if isinstance(step["output"], dict) else {},
-            )
-            for step in await DBOS.list_workflow_steps_async(workflow_id)
-        ]
-
-    async def entries(self, workflow_id: str, after: int = 0) -> tuple[list[Entry], int]:
-        """The recorded events behind the first `after` steps, and how many steps there are now: the next call's `after`."""
-        steps = await DBOS.list_workflow_steps_async(workflow_id, offset=after)
-        found = [
-            Entry(
-                id=f"{workflow_id}.{step['function_id']}.{k}",
-                at=(step["completed_at_epoch_ms"] or 0) / 1000,
-                event=EVENT.validate_python(event),
-            )
-            for step in steps
-            if isinstance(step["output"], dict)
-            for k, event in enumerate(step["output"].get("events", ()))
-        ]
-        return found, after + len(steps)
-
     def waker(self) -> asyncio.Event:
         """An event that is set each time a step is recorded here; its reader clears it."""
         event = asyncio.Event()
@@ -316,13 +234,3 @@ class Engine:
 
     def forget(self, task: str) -> None:
         self._stops.pop(task, None)
-
-
-async def patiently(work: Callable[[], Awaitable[None]]) -> None:
-    """Until the database can be used: for what a workflow does beside its steps, where an error would end it."""
-    while True:
-        try:
-            return await work()
-        except Transient as e:
-            log.warning("tried again: %s", e)
-            await asyncio.sleep(1)

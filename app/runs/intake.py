@@ -36,7 +36,8 @@ class Intake:
 
     async def record(self, asked: ThreadRequest | Control) -> None:
         """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
-        await self._begin(_kind(asked), asked)
+        if not await self._engine.db(tables.is_task(asked.key)):  # whose log may be gone already
+            await self._begin(_kind(asked), asked)
 
     async def knows(self, asked: ThreadRequest | Control) -> bool:
         """Whether this was recorded before."""

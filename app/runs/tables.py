@@ -196,9 +196,22 @@ def asking_of(task: str, run: str, turn: int) -> Callable[[sa.Connection], dict[
     return lambda c: c.execute(query).scalar_one_or_none()
 
 
+def forget_before(at: float) -> Callable[[sa.Connection], None]:
+    """Remove what is kept beside tasks that were asked for before this moment, in Unix seconds, and are over."""
+    over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None), tasks.c.created_at < at)
+
+    def write(connection: sa.Connection) -> None:
+        for table in (inbox, artifacts):
+            connection.execute(table.delete().where(table.c.task.in_(over)))
+
+    return write
+
+
 def drop_checkpoints_of_what_is_over(connection: sa.Connection) -> None:
     over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
-    connection.execute(artifacts.delete().where(artifacts.c.name.in_(("checkpoint", "checkpoint-behind")), artifacts.c.task.in_(over)))
+    connection.execute(
+        artifacts.delete().where(artifacts.c.name.in_(("checkpoint", "checkpoint-behind")), artifacts.c.task.in_(over))
+    )
 
 
 def keep_warm(repository: int, template: str, state: str) -> Callable[[sa.Connection], None]:

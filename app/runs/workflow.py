@@ -1,0 +1,70 @@
+"""What a workflow's code sees of the engine."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from dbos import DBOS
+
+from app.core.errors import Transient
+from app.core.events import Error
+from app.runs.holders import Execution
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+StepBody = Callable[[], Awaitable[Json]]
+IN_VAIN = "The server was ended three times at this point, so the work goes no further."
+
+
+class Host(Protocol):
+    async def may_go_on(self) -> None: ...
+    def recorded(self) -> None: ...
+
+
+class Workflow:
+    """One execution of it. Its code branches on nothing but what steps returned."""
+
+    def __init__(self, engine: Host, workflow_id: str, execution: Execution) -> None:
+        self.id = workflow_id
+        self.execution = execution
+        self.under_way = ""
+        """Name of the step that runs now."""
+        self._engine = engine
+
+    async def step(self, name: str, body: StepBody) -> Json:
+        """Run and record `body`, or return what was recorded. `body` returns small plain JSON and does not raise what is expected.
+
+        A step that has ended its process too often is recorded as one that has failed.
+        """
+        await self._engine.may_go_on()
+        ran = False
+
+        async def recorded() -> Json:  # DBOS tells async from sync by the function, not by what a lambda returns
+            nonlocal ran
+            ran = True
+            if self.execution.is_vain:
+                log.error("step %s is given up: %s", name, IN_VAIN, extra={"task": self.id})
+                return {"failed": IN_VAIN, "events": [Error(message=IN_VAIN).model_dump()]}
+            return await body()
+
+        self.under_way = name
+        output: Json = await DBOS.run_step_async({"name": name}, recorded)
+        self.under_way = ""
+        if ran:
+            await patiently(self.execution.got_further)
+        self._engine.recorded()
+        return output
+
+
+WorkflowCode = Callable[[Workflow, Json], Awaitable[Json]]
+
+
+async def patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Until the database can be used: for what a workflow does beside its steps, where an error would end it."""
+    while True:
+        try:
+            return await work()
+        except Transient as e:
+            log.warning("tried again: %s", e)
+            await asyncio.sleep(1)
