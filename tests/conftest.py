@@ -1,9 +1,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.e2e.lab import Lab, Repo, Server, hands, simulator
+
+hypothesis.settings.register_profile("ours", deadline=None)  # the machine may be busy
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
