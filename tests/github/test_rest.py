@@ -10,7 +10,7 @@ from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import Conflict, NotFound, Refused, Unauthorized
 from app.github.tokens import COMMENT
-from tests.github.conftest import INSTALLATION, Fake, Reply, Waits
+from tests.github.conftest import INSTALLATION, PEM, Fake, Reply, Waits
 
 ISSUE = Reply(body={"state": "open", "locked": False, "labels": []})
 
@@ -125,7 +125,7 @@ async def test_a_redirect_that_never_ends(fake: Fake, github: GitHub) -> None:
 
 
 async def test_a_host_that_is_down(fake: Fake, github: GitHub, app: App) -> None:
-    down = App(app.tokens._session, "http://127.0.0.1:9/api", 1, "", sleep=app._sleep)
+    down = App(app.tokens._session, "http://127.0.0.1:9/api", 1, PEM, sleep=app._sleep)
     with pytest.raises(Transient) as reason:
         await down.tokens.revoke_token("ghs_secret")
     assert "ghs_" not in str(reason.value)
