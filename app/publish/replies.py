@@ -34,3 +34,7 @@ def nothing_to_stop_text() -> str:
 
 def missed_text(login: str) -> str:
     return f"A command of {inline_code(login)} was missed while Backspace was down, and what it said is not there any more: say it again."
+
+
+def unknown_text(login: str, why: str) -> str:
+    return f"Nothing was started, for it could not be found out whether {inline_code(login)} has write access here. {plain(why)}"

@@ -54,7 +54,10 @@ class Intake:
     async def request(self, workflow: Workflow, spec: Json) -> Json:
         request = ThreadRequest.model_validate(spec)
         try:
-            allowed = checked(await workflow.step("check", partial(attempt, self._check, request)))
+            allowed = await workflow.step("check", partial(attempt, self._check, request))
+            if why := allowed.get("failed"):
+                checked(await workflow.step("explain", partial(attempt, self._explain, request, why)))
+                return {}
             if not allowed["allowed"]:
                 checked(await workflow.step("refuse", partial(attempt, self._refuse, request, allowed["level"])))
                 return {}
@@ -88,6 +91,13 @@ class Intake:
             await self._line(request, replies.refusal(request.actor.login, level))
         else:
             await self._react(request, "confused")
+        await self._app.tokens.revoke(request.key)
+        return {}
+
+    async def _explain(self, request: ThreadRequest, why: str) -> Json:
+        """Who asks may be a stranger, so this is said once in a thread."""
+        once = f"unknown-{request.repository.id}-{request.thread}"
+        await self._line(request, replies.unknown_text(request.actor.login, why), once)
         await self._app.tokens.revoke(request.key)
         return {}
 
@@ -143,10 +153,10 @@ class Intake:
             case "pull_request":
                 return replies.pull_request_text()
 
-    async def _line(self, asked: ThreadRequest | Control, text: str) -> None:
+    async def _line(self, asked: ThreadRequest | Control, text: str, key: str | None = None) -> None:
         """One comment of one line, looked up before it is made."""
         github = self._github(asked, COMMENT)
-        mark = comment.marker(asked.key)
+        mark = comment.marker(key or asked.key)
         author = (await self._app.identity(github)).bot_id
         if await github.find_comment(asked.thread, mark, author) is None:
             await github.create_comment(asked.thread, f"{mark}\n{text}")

@@ -3,12 +3,16 @@
 import hashlib
 import hmac
 import json
+import sqlite3
 import time
+from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.lab import FIX, Repo, until
+from tests.e2e.lab import FIX, Lab, Repo, Server, until
+from tests.trigger.payloads import comment
 
 BODY = json.dumps({"action": "created"}).encode()
 
@@ -134,3 +138,103 @@ def test_help_is_answered_in_one_comment(repo: Repo) -> None:
     repo.comment(issue, "/backspace help")
     until(lambda: repo.ours(issue))
     assert "/backspace stop" in repo.ours(issue)[0]["body"]
+
+
+UNKNOWN: dict[str, dict[str, Any]] = {
+    "the login is another account's now": {
+        "status": 200,
+        "body": {"permission": "admin", "role_name": "admin", "user": {"id": 1}},
+    },
+    "not to be seen": {"status": 404},
+    "forbidden": {"status": 403, "body": {"message": "Resource not accessible by integration"}},
+}
+
+
+def test_where_it_is_unknown_who_asks_nothing_starts(lab: Lab, server: Server) -> None:
+    """RT-T04, RT-T08: one answer to each, however often it is asked, and what passes is tried again."""
+    told = {}
+    for why, reply in UNKNOWN.items():
+        repo = lab.repository(server)
+        repo.fault("/collaborators/alice/permission$", times=99, **reply)
+        told[why] = (repo, repo.ask({"text": "never asked"}))
+    passing = lab.repository(server)
+    passing.fault("/collaborators/alice/permission$", status=500)
+    passing.fault("/collaborators/alice/permission$", drop_reply=True)
+    passed = passing.ask({"text": "Nothing to do."})
+    forbidden, asked = told["forbidden"]
+    until(lambda: forbidden.ours(asked))
+    forbidden.comment(asked)
+    assert "Nothing to change" in passing.finished(passed)
+    until(lambda: all(repo.reactions(asked) or repo.ours(asked) for repo, asked in told.values()))
+    assert {why: repo.reactions(asked) for why, (repo, asked) in told.items()} == {
+        "the login is another account's now": ["confused"],
+        "not to be seen": ["confused"],
+        "forbidden": [],
+    }
+    assert "could not be found out whether `alice` has write access" in forbidden.status(asked)
+    assert not [repo for repo, _ in told.values() if repo.asked() or repo.pulls()]
+
+
+def test_a_token_is_had_for_the_installation_of_that_repository_alone(lab: Lab, repo: Repo) -> None:
+    """RT-W18"""
+    named = f"other{repo.id}"
+    other = lab.call("POST", "/_sim/repos", owner=named, name=named, files={"a": "a"}, app_id=repo.server.app_id)
+    payload = comment(
+        installation={"id": other["installation_id"]}, repository={"id": repo.id, "full_name": repo.full_name}
+    )
+    assert _deliver(repo.server, payload) == 202
+    path = f"/app/installations/{other['installation_id']}/access_tokens"
+    until(lambda: lab.http.get("/_sim/requests", params={"match": path}).json())
+    time.sleep(0.5)
+    assert {asked["status"] for asked in lab.http.get("/_sim/requests", params={"match": path}).json()} == {422}
+    assert repo.state()["tokens"] == []
+    assert repo.requests() == []
+
+
+def _deliver(server: Server, payload: Any) -> int:
+    body = json.dumps(payload).encode()
+    headers = {
+        "X-GitHub-Event": "issue_comment",
+        "X-GitHub-Delivery": "d",
+        "Content-Type": "application/json",
+        "X-Hub-Signature-256": "sha256=" + hmac.new(server.secret.encode(), body, hashlib.sha256).hexdigest(),
+    }
+    return httpx.post(f"{server.url}/webhook", content=body, headers=headers).status_code
+
+
+def test_what_is_said_of_an_issue_counts_as_it_is_when_the_work_begins(repo: Repo) -> None:
+    """FL-G24: a comment whose delivery comes after it was deleted and its issue was closed."""
+    held = repo.fault("/collaborators/alice/permission$", hold=True)
+    issue = repo.ask({"text": "never asked"})
+    (said,) = repo.issue_state(issue)["comments"]
+    until(lambda: repo.hit(held))
+    repo.lab.call("DELETE", f"{repo.control}/issues/comments/{said['id']}", user="alice")
+    repo.lab.call("PATCH", f"{repo.control}/issues/{issue}", state="closed")
+    repo.release(held)
+    until(lambda: repo.ours(issue) and "closed" in repo.status(issue))
+    assert repo.asked() == []
+
+
+def test_a_command_is_on_disk_before_it_is_answered_and_an_old_delivery_runs_it_no_more(lab: Lab) -> None:
+    """FL-K01, RT-W09: not even where the log of the task is gone, which is the case after a month."""
+    server = lab.server("answered")
+    try:
+        repo = lab.repository(server)
+        held = repo.fault("/collaborators/alice/permission$", hold=True)
+        repo.script({"tools": [FIX]}, {"text": "Greet with a comma"})
+        issue = repo.issue()
+        delivery = repo.comment(issue)["delivery"]
+        assert delivery["status"] == 202
+        until(lambda: repo.hit(held))
+        server.kill()
+        server.start()
+        assert "✅" in repo.finished(issue)
+        with closing(sqlite3.connect(server.home / "backspace.db")) as connection:
+            connection.execute("delete from operation_outputs")
+            connection.execute("delete from workflow_status")
+            connection.commit()
+        lab.call("POST", f"/_sim/deliveries/{delivery['guid']}/redeliver", new_guid=True)
+        time.sleep(2)
+        assert (len(repo.pulls()), len(repo.ours(issue)), len(repo.asked())) == (1, 1, 2)
+    finally:
+        server.stop()
