@@ -55,14 +55,20 @@ class Warm:
     async def set_up(
         self, sandbox: Sandbox, ground: Ground, command: str | None, tracked: Sequence[str], *, keep: bool
     ) -> tuple[str, str | None]:
-        """As `Checking.set_up`, which is spared where the sandbox began with the same set-up. `keep`: its state may be kept, if new."""
+        """As `Checking.set_up`, which is spared where the sandbox began with the same set-up. `keep`: its state may be kept.
+
+        One that began with another set-up is not kept, for it holds what is left of that; the next sandbox begins with nothing.
+        """
         if not command or not self._used_for(ground.request):
             return await self._checking.set_up(sandbox, ground.request, command)
         recipe = await _recipe(sandbox, ground.base, command, tracked)
-        if found := await _noted(sandbox, recipe):
-            return f"Set-up kept from {found[:7]}.", None
+        made_by, at = await _noted(sandbox)
+        if made_by == recipe:
+            return f"Set-up kept from {at[:7]}.", None
         said, problem = await self._checking.set_up(sandbox, ground.request, command)
-        if keep and not problem and ground.start == ground.branch:
+        if made_by:
+            await self.outdate([ground.request.repository.id])
+        elif keep and not problem and ground.start == ground.branch:
             await self._keep(sandbox, ground, recipe)
         return said, problem
 
@@ -107,11 +113,11 @@ def _says_what_to_install(name: str) -> bool:
     return name in LOCKS or (name.startswith("requirements") and name.endswith(".txt"))
 
 
-async def _noted(sandbox: Sandbox, recipe: str) -> str | None:
-    """SHA of the commit at which the sandbox was set up by this recipe."""
+async def _noted(sandbox: Sandbox) -> tuple[str, str]:
+    """Recipe and commit of the set-up that the sandbox began with; both "" where there was none."""
     found = await sandbox.run(Call("warm/noted", ("cat", _note(sandbox)), SECONDS, cwd=sandbox.home))
-    parts = found.stdout.head.decode(errors="replace").split()
-    return parts[1] if len(parts) == 2 and parts[0] == recipe and re.fullmatch("[0-9a-f]{40,64}", parts[1]) else None
+    note = re.fullmatch(rb"([0-9a-f]{64}) ([0-9a-f]{40,64})\n", found.stdout.head)
+    return (note[1].decode(), note[2].decode()) if note else ("", "")
 
 
 def _note(sandbox: Sandbox) -> str:
