@@ -46,8 +46,11 @@ MUTANTS = (
     ),
     Mutant(
         "permission before publishing",
-        "app/runs/publishing.py",
-        "        await self._still_allowed(ground)\n",
+        "app/runs/by_app.py",
+        """        await self._allowed(
+            ground.run, ground.request, "lost write access here while this ran, so nothing was published."
+        )
+""",
         "",
         (f"{WORK}::test_who_lost_write_access_meanwhile_publishes_nothing",),
     ),
@@ -67,7 +70,7 @@ MUTANTS = (
     ),
     Mutant(
         "the clone's token is revoked",
-        "app/runs/stages.py",
+        "app/runs/by_app.py",
         "            await self._app.tokens.revoke_token(token)\n",
         "            pass\n",
         (f"{WORK}::test_the_clone_token_is_revoked_before_the_first_turn",),
@@ -424,5 +427,26 @@ MUTANTS = (
         'else {"Idempotency-Key": self._once}',
         "else {}",
         (f"{RUN}::test_a_task_is_begun_once_although_the_first_answer_was_lost",),
+    ),
+    Mutant(
+        "calls that were lost are not run again",
+        "app/runs/footing.py",
+        "return lost(args[0], told) if told else await self._working(name, body, *args)",
+        "return await self._working(name, body, *args)",
+        ("tests/runs/test_pipeline.py",),
+    ),
+    Mutant(
+        "work that is in no checkpoint is no success",
+        "app/runs/pipeline.py",
+        "            if footing.behind:\n",
+        "            if False:\n",
+        ("tests/runs/test_pipeline.py",),
+    ),
+    Mutant(
+        "a stop ends a wait",
+        "app/runs/steps.py",
+        "        await unless(stopping.wait(), asyncio.sleep(until - time.time()))\n",
+        "        await asyncio.sleep(until - time.time())\n",
+        ("tests/runs/test_steps.py",),
     ),
 )
