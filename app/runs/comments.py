@@ -13,6 +13,7 @@ from typing import Literal
 
 from app.core.errors import Transient, UserError
 from app.core.events import Done, Entry
+from app.core.fence import LeaseLost, guard
 from app.core.task import Outcome, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
@@ -110,6 +111,7 @@ class Comments:
             waker.clear()
             try:
                 await self._look()
+                await self._mend()
             except Exception:
                 log.exception("a look at the status comments failed")
             try:
@@ -162,9 +164,27 @@ class Comments:
         try:
             if await self._github(request).try_edit_comment(comment_id, body):
                 written.body, written.still, written.at = body, still, time.monotonic()
+                await self._admit_if_late(request)
         except (Transient, UserError, NotFound) as e:
             log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
             written.at = time.monotonic()
+
+    async def _admit_if_late(self, request: ThreadRequest) -> None:
+        """The process may have slept while its edit was on the way, which then came after those of another."""
+        try:
+            await guard()
+        except LeaseLost:
+            await self._engine.db(tables.mend(request.key))
+
+    async def _mend(self) -> None:
+        tasks = await self._engine.db(tables.to_mend)
+        ours = await self._engine.speaks_for([f"{request.key}.1" for request, _ in tasks])
+        for request, comment_id in tasks:
+            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.1" in ours:
+                entries, _ = await self._engine.entries(f"{request.key}.1")
+                await self._github(request).edit_comment(comment_id, self._render(request, entries, 0))
+                await self._engine.db(tables.mended(request.key))
+                await self._app.tokens.revoke(request.key)
 
     async def _read(self, request: ThreadRequest, written: _Written) -> None:
         found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)

@@ -55,6 +55,9 @@ asking = sa.Table(
 )
 """What a task has used if the request that it sent last is never answered."""
 
+mends = sa.Table("mend", metadata, sa.Column("task", sa.Text, primary_key=True))
+"""Tasks whose status comment was edited by a process that was late: others had gone on with the work."""
+
 warm = sa.Table(
     "warm",
     metadata,
@@ -194,6 +197,24 @@ def asking_of(task: str, run: str, turn: int) -> Callable[[sa.Connection], dict[
     """What was noted for this turn; None where a request for it was never sent."""
     query = sa.select(asking.c.spent).where(asking.c.task == task, asking.c.run == run, asking.c.turn == turn)
     return lambda c: c.execute(query).scalar_one_or_none()
+
+
+def mend(task: str) -> Callable[[sa.Connection], None]:
+    def write(connection: sa.Connection) -> None:
+        if connection.execute(sa.select(mends).where(mends.c.task == task)).first() is None:
+            connection.execute(mends.insert().values(task=task))
+
+    return write
+
+
+def mended(task: str) -> Callable[[sa.Connection], None]:
+    return lambda c: _done(c.execute(mends.delete().where(mends.c.task == task)))
+
+
+def to_mend(connection: sa.Connection) -> list[tuple[ThreadRequest | CodeRequest, int | None]]:
+    """Each with the id of its status comment."""
+    query = sa.select(tasks.c.request, tasks.c.comment_id).join(mends, mends.c.task == tasks.c.key)
+    return [(REQUEST.validate_python(row.request), row.comment_id) for row in connection.execute(query)]
 
 
 def forget_before(at: float) -> Callable[[sa.Connection], None]:

@@ -50,3 +50,20 @@ def test_a_server_that_comes_back_finds_its_work_done(lab: Lab, pair: tuple[Serv
     assert repo.file("effects", pull["head"]) == "x\n"
     assert len(repo.asked()) == 2
     assert [r["path"] for r in repo.requests()[asked:] if r["method"] != "GET"] == []
+
+
+def test_an_edit_that_comes_too_late_is_mended(lab: Lab, pair: tuple[Server, Server]) -> None:
+    """The process slept while its edit of the comment was on the way, and woke when the other had written the end."""
+    first, second = pair
+    repo = lab.repository(first)
+    held = repo.fault(r"/issues/comments/\d+$", method="PATCH", hold=True)
+    issue = repo.ask({"tools": [FIX, bash("sleep 3")]}, {"text": "Greet with a comma"})
+    until(lambda: repo.hit(held), what="the first edit")
+    assert first.process
+    first.process.send_signal(signal.SIGSTOP)
+    second.start()
+    comment = repo.finished(issue)
+    repo.release(held)
+    until(lambda: repo.status(issue) != comment, what="the late edit")
+    first.process.send_signal(signal.SIGCONT)
+    until(lambda: repo.status(issue) == comment, what="the last state once more")
