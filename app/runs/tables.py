@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.core.task import REQUEST, CodeRequest, Outcome, Request, ThreadRequest
 
@@ -86,8 +87,9 @@ def create(connection: sa.Connection) -> None:
 
 
 def _add_once(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
-    if connection.execute(sa.select(table.c.seq).where(table.c.key == values["key"])).first() is None:
-        connection.execute(table.insert().values(**values))
+    """Also where two transactions add it at once, as the asker and the workflow do."""
+    insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[connection.dialect.name]
+    connection.execute(insert(table).values(**values).on_conflict_do_nothing(index_elements=[table.c.key]))
 
 
 def add_task(request: Request) -> Callable[[sa.Connection], None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from app.core.errors import UserError
 from app.runs import tables
@@ -120,3 +121,18 @@ def test_tables_that_are_there_stay(database: str) -> None:
     assert second.transaction(tables.who_stopped("t")) == "ann"
     for made in (first, second):
         made.engine.dispose()
+
+
+def test_what_two_processes_record_at_once_is_there_once(database: str) -> None:
+    """The second waits for the first, and is no failure."""
+    ours = Database(database)
+    ours.open()
+    late = threading.Thread(target=ours.transaction, args=[tables.say("t", "stop", "bob", "k")])
+    waiting = sa.text("select count(*) from pg_locks where not granted")
+    with ours.engine.begin() as connection:
+        tables.say("t", "stop", "ann", "k")(connection)
+        late.start()
+        until(lambda: ours.transaction(lambda c: c.execute(waiting).scalar_one()))
+    late.join()
+    assert ours.transaction(lambda c: c.execute(sa.select(tables.inbox.c.actor)).scalars().all()) == ["ann"]
+    ours.engine.dispose()
