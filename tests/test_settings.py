@@ -174,6 +174,14 @@ def test_the_sandbox_is_e2b_as_soon_as_there_is_its_key(
     assert ("e2b_canary" in settings.secrets()) is ("E2B_API_KEY" in given)
 
 
+def test_the_password_of_the_database_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**GOOD, "BACKSPACE_DATABASE_URL": "postgres://ann:p%40ss-canary@db/work"}.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    assert settings.backspace_database_url == "postgresql://ann:p%40ss-canary@db/work"
+    assert "p@ss-canary" in settings.secrets()
+
+
 def test_others_commands_run_on_this_machine_only_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """RT-S09"""
     (line,) = said(monkeypatch, {**GOOD, "HOST": "0.0.0.0"})

@@ -58,8 +58,12 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
         lane: Lane,
         clock: ServerClock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        guarded: bool = True,
     ) -> None:
+        """`guarded`: nothing is written once the work goes on in another process."""
         super().__init__(session, "backspace-agent", base_url=api_url)
+        self._guarded = guarded
         self.lane = lane
         self._origin = URL(api_url).origin()
         self._credentials = credentials
@@ -127,7 +131,7 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
         """The reply, and the address of the next page."""
         if silent := self.lane.silent():
             raise Transient("GitHub asked us to slow down.", silent)
-        if method != "GET":
+        if self._guarded and method != "GET":
             await guard()
         headers = {"authorization": f"Bearer {token}", "x-github-api-version": API_VERSION}
         reply, following, _ = await self._make_request(

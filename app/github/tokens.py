@@ -156,9 +156,8 @@ class Tokens:
                 self._cache.pop(key, None)
 
     def _rest(self, credentials: Credentials) -> Rest:
-        return Rest(
-            self._session, self._api_url, credentials, self._pace.lane(_NO_INSTALLATION), self._clock, self._sleep
-        )
+        lane = self._pace.lane(_NO_INSTALLATION)
+        return Rest(self._session, self._api_url, credentials, lane, self._clock, self._sleep, guarded=False)
 
     def _lock(self, run: str) -> asyncio.Lock:
         return self._minting.setdefault(run, asyncio.Lock())

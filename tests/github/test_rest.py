@@ -5,6 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.core.errors import Transient
+from app.core.fence import ACTING, LeaseLost
 from app.core.task import Repository
 from app.github.app import App
 from app.github.client import GitHub
@@ -227,3 +228,18 @@ async def test_a_pull_request_of_another_branch_or_a_fork_is_not_ours(fake: Fake
     (found,) = await github.pulls_of("ours")
     assert found.number == 4
     assert "head=o:ours&state=all" in fake.asked()[0].path
+
+
+class Elsewhere:
+    async def holds(self) -> bool:
+        return False
+
+
+async def test_what_goes_on_elsewhere_is_not_written_here(fake: Fake, github: GitHub) -> None:
+    fake.replies.append(ISSUE)
+    acting = ACTING.set(Elsewhere())
+    await github.issue(3)
+    with pytest.raises(LeaseLost):
+        await github.edit_comment(7, "words of yesterday")
+    ACTING.reset(acting)
+    assert [seen.method for seen in fake.asked()] == ["GET"]
