@@ -32,6 +32,7 @@ from app.runs.comments import Comments
 from app.runs.deliveries import Missed
 from app.runs.desk import Desk
 from app.runs.engine import Engine
+from app.runs.gating import Gating
 from app.runs.intake import Intake
 from app.runs.pipeline import Pipeline
 from app.runs.place import Place, PlaceOf
@@ -230,7 +231,8 @@ def _pipeline(
         checkpoints=Checkpoints(engine),
     )
     publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, redactor=redactor)
-    return Pipeline(stages, checking, publishing)
+    gating = Gating(engine=engine, sandboxes=sandboxes, redactor=redactor)
+    return Pipeline(stages, gating, checking, publishing)
 
 
 def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:

@@ -1,6 +1,7 @@
 """A run as a straight line: prepare, work, gate, verify, publish, report.
 
-This is workflow code: it branches on nothing but recorded outputs. What its steps do is in `stages.py`, `checking.py` and `publishing.py`.
+This is workflow code: it branches on nothing but recorded outputs. What its steps do is in `stages.py`, `gating.py`, `checking.py` and
+`publishing.py`.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.checking import Checking
 from app.runs.engine import Workflow
 from app.runs.footing import Footing
+from app.runs.gating import Gating
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.steps import Body, Failed, GivenUp, after, attempt_once, checked
@@ -35,8 +37,9 @@ class End:
 class Pipeline:
     """The code of the workflow `run`."""
 
-    def __init__(self, stages: Stages, checking: Checking, publishing: Publishing) -> None:
+    def __init__(self, stages: Stages, gating: Gating, checking: Checking, publishing: Publishing) -> None:
         self._stages = stages
+        self._gating = gating
         self._checking = checking
         self._publishing = publishing
 
@@ -114,7 +117,7 @@ class Pipeline:
         self, step: Step, footing: Footing, turns: int, ended: Ended, mend: bool, known_tree: str, known: Json
     ) -> tuple[Json, Json]:
         """The gate and the checks. Work that was cut short and is still the tree of which `known` tells is not checked again."""
-        gated = await step("gate", self._stages.gate, footing.ground, turns)
+        gated = await step("gate", self._gating.gate, footing.ground, turns)
         if gated["refused"] or not gated["changes"]:
             return {"tree": "", **gated}, {}
         if ended.how != "finished" and gated["tree"] == known_tree:

@@ -1,11 +1,11 @@
-"""What the steps of a run do up to the gate: begin, sandbox, clone, prepare or restore, the agent's hands, gate.
+"""What the steps of a run do up to the end of the work: begin, sandbox, clone, prepare or restore, the agent's hands.
 
 Each body may run again after a crash, so each looks first or is keyed; each returns small plain JSON.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from app.agent import context
@@ -13,11 +13,10 @@ from app.agent.budget import Limits
 from app.agent.claude import Claude
 from app.agent.loop import Agent
 from app.core.errors import Transient
-from app.core.events import Changed, Event, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.events import Event, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
-from app.publish.changes import judge, touches_tests
-from app.runs import checks, patch
+from app.runs import checks
 from app.runs.asking import Asking
 from app.runs.checkpoints import Checkpoints
 from app.runs.checks import Checks
@@ -32,7 +31,6 @@ from app.sandbox.base import Sandbox, Sandboxes
 Json = dict[str, Any]
 FILES = 200_000
 """Tracked paths that are looked at."""
-DIFF_SHOWN = 20_000
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
 FILE_BYTES = 100_000
 CREATION = 20.0
@@ -121,7 +119,9 @@ class Stages:
             tests=how.test,
         )
         message = self._redact.text(context.first_message(ground.request, facts, secrets.token_hex(8)))
-        events = [Status(message=self._redact.text(setup)), StageBegan(stage="work")]
+        hidden = any(context.hidden_in(ground.request))
+        said = [Status(message="Hidden text in the issue was not given to the model.")] if hidden else []
+        events = [*said, Status(message=self._redact.text(setup)), StageBegan(stage="work")]
         return {
             "first_message": message,
             "tests": list(how.test),
@@ -164,50 +164,3 @@ class Stages:
 
     def stopping(self, request: Request) -> Stop:
         return Stop(self._engine, request.key)
-
-    async def gate(self, ground: Ground, turns: int) -> Json:
-        """What may leave the sandbox: the candidate tree, and what was kept from it."""
-        sandbox = await self._sandboxes.connect(ground.sandbox)
-        key = f"gate/{turns}"
-        found = await repo.changes(sandbox, ground.base, f"{key}/changes")
-        if not found:
-            await patch.drop(self._engine, ground.request.key)
-            return {"refused": None, "changes": [], "left_out": [], "events": []}
-        verdicts = judge(found)
-        left_out = await self._left_out(sandbox, ground.base, verdicts.left_out, key)
-        paths = [change.path for change in verdicts.passed]
-        tree = await repo.candidate(sandbox, ground.base, paths or [change.path for change in found], f"{key}/tree")
-        left_out += await self._kept(sandbox, ground, tree, key)
-        judged: Json = {
-            "refused": verdicts.refused,
-            "changes": paths,
-            "left_out": [path.model_dump() for path in verdicts.left_out],
-        }
-        if not paths:
-            return {**judged, "events": left_out}
-        diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
-        changed = Changed(
-            tree=tree,
-            files=diff.files,
-            added=diff.added,
-            removed=diff.removed,
-            diff=self._redact.text(diff.text),
-            touches_tests=touches_tests(paths),
-        )
-        events = [changed.model_dump(), *left_out, StageBegan(stage="verify").model_dump()]
-        return {**judged, "tree": tree, "touches_tests": changed.touches_tests, "events": events}
-
-    async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
-        """The patch, for a change that might not get to people otherwise. A line where it is too large."""
-        if await patch.keep(self._engine, sandbox, ground.request.key, ground.base, tree, key):
-            return []
-        return [
-            Status(message=f"The change is larger than {patch.MAX >> 20} MB, so no patch of it is kept.").model_dump()
-        ]
-
-    async def _left_out(self, sandbox: Sandbox, base: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
-        if not paths:
-            return []
-        whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
-        diff = await repo.diff(sandbox, base, whole, f"{key}/left-out-diff", DIFF_SHOWN)
-        return [LeftOut(paths=tuple(paths), diff=self._redact.text(diff.text)).model_dump()]

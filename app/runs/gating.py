@@ -1,0 +1,86 @@
+"""What may leave the sandbox: the body of the step `gate`."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.redact import Redactor
+from app.publish.changes import Contents, Limits, Verdicts, compared, judge, touches_tests
+from app.runs import patch
+from app.runs.engine import Engine
+from app.runs.ground import Ground
+from app.sandbox import repo
+from app.sandbox.base import Sandbox, Sandboxes
+from app.sandbox.repo import Change
+
+Json = dict[str, Any]
+DIFF_SHOWN = 20_000
+
+
+class Gating:
+    def __init__(self, *, engine: Engine, sandboxes: Sandboxes, redactor: Redactor) -> None:
+        self._engine = engine
+        self._sandboxes = sandboxes
+        self._redact = redactor
+
+    async def gate(self, ground: Ground, turns: int) -> Json:
+        """What may leave the sandbox: the candidate tree, and what was kept from it."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        key = f"gate/{turns}"
+        found = await repo.changes(sandbox, ground.base, f"{key}/changes")
+        if not found:
+            await patch.drop(self._engine, ground.request.key)
+            return {"refused": None, "changes": [], "left_out": [], "events": []}
+        verdicts = await self._judged(sandbox, ground, found, key)
+        left_out = await self._left_out(sandbox, ground.base, verdicts.left_out, key)
+        paths = [change.path for change in verdicts.passed]
+        tree = await repo.candidate(sandbox, ground.base, paths or [change.path for change in found], f"{key}/tree")
+        left_out += await self._kept(sandbox, ground, tree, key)
+        judged: Json = {
+            "refused": verdicts.refused,
+            "changes": paths,
+            "left_out": [path.model_dump() for path in verdicts.left_out],
+        }
+        if not paths:
+            return {**judged, "events": left_out}
+        diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
+        changed = Changed(
+            tree=tree,
+            files=diff.files,
+            added=diff.added,
+            removed=diff.removed,
+            diff=self._redact.text(diff.text),
+            touches_tests=touches_tests(paths),
+        )
+        events = [changed.model_dump(), *left_out, StageBegan(stage="verify").model_dump()]
+        return {**judged, "tree": tree, "touches_tests": changed.touches_tests, "events": events}
+
+    async def _judged(self, sandbox: Sandbox, ground: Ground, found: Sequence[Change], key: str) -> Verdicts:
+        """By names, modes and bytes; of more bytes than could be published anyway, by what there is room for."""
+        limits, room, looked_at = Limits(), repo.MAX_CONTENTS, list[Change]()
+        for change in found:
+            if change.size <= min(limits.file_bytes, room):
+                looked_at.append(change)
+                room -= change.size
+        new = await repo.contents(sandbox, looked_at, f"{key}/contents")
+        before = {
+            path: (await repo.show(sandbox, ground.base, path, limits.file_bytes) or "").encode()
+            for path in compared(found, new)
+        }
+        return await asyncio.to_thread(judge, found, limits, Contents(new, before, self._redact))
+
+    async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
+        """The patch, for a change that might not get to people otherwise. A line where it is too large."""
+        if await patch.keep(self._engine, sandbox, ground.request.key, ground.base, tree, key):
+            return []
+        return [
+            Status(message=f"The change is larger than {patch.MAX >> 20} MB, so no patch of it is kept.").model_dump()
+        ]
+
+    async def _left_out(self, sandbox: Sandbox, base: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
+        if not paths:
+            return []
+        whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
+        diff = await repo.diff(sandbox, base, whole, f"{key}/left-out-diff", DIFF_SHOWN)
+        return [LeftOut(paths=tuple(paths), diff=self._redact.text(diff.text)).model_dump()]
