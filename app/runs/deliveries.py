@@ -24,6 +24,8 @@ from app.runs.tables import metadata
 from app.trigger.policy import decide
 
 log = logging.getLogger(__name__)
+AT_START = 1.0
+"""Seconds before the first sweep: by then the webhook is served, so nothing falls between the two."""
 EVERY = 300.0
 """Seconds between two sweeps."""
 OLDEST = 24 * 3600.0
@@ -65,6 +67,7 @@ class Missed:
 
     async def sweep_for_ever(self, is_first: Callable[[], bool]) -> None:
         """`is_first`: whether this process looks after what nobody runs."""
+        await asyncio.sleep(AT_START)
         while True:
             try:
                 if is_first():
