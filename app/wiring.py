@@ -42,7 +42,6 @@ from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
 from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes
-from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
 from app.web.code import Code
@@ -54,6 +53,7 @@ from app.web.webhook import Webhook
 
 if TYPE_CHECKING:
     from app.runs.traces import Traces
+    from app.sandbox.e2b import E2BSandboxes
 
 log = logging.getLogger(__name__)
 
@@ -235,8 +235,10 @@ def _pipeline(
     return Pipeline(stages, gating, checking, publishing)
 
 
-def sandboxes_of(settings: Settings) -> LocalSandboxes | E2BSandboxes:
+def sandboxes_of(settings: Settings) -> "LocalSandboxes | E2BSandboxes":
     if settings.sandbox == "e2b":
+        from app.sandbox.e2b import E2BSandboxes  # like the traces' libraries below
+
         assert settings.e2b_api_key
         return E2BSandboxes(
             settings.e2b_api_key.get_secret_value(),
