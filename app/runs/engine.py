@@ -144,10 +144,11 @@ class Engine(Records):
         return self._leases is None or self._leases.first == self._executor
 
     async def _supervise(self, leases: Leases) -> None:
-        while not self._draining:
+        while True:
             try:
                 await leases.beat()
-                await self._take_over(leases)
+                if not self._draining:
+                    await self._take_over(leases)
                 await self._hear_others()
             except Transient as e:
                 log.warning("the lease was not renewed: %s", e)
@@ -174,7 +175,7 @@ class Engine(Records):
 
         The caller's task acts as this process from here on: see `guard`.
         """
-        if self._leases is None:
+        if self._leases is None or not workflow_ids:
             return set(workflow_ids)
         ACTING.set(self._leases.watch())
         first = self._leases.first
@@ -194,16 +195,22 @@ class Engine(Records):
         self._draining = True
         for event in self._dbos.background_thread_stop_events:
             event.set()
-        end = asyncio.get_running_loop().time() + seconds
-        while self._running and asyncio.get_running_loop().time() < end:
+        try:
+            async with asyncio.timeout(seconds + 1):  # for a database that is away, too
+                await self._hand_all_over(asyncio.get_running_loop().time() + seconds)
+                if self._leases:
+                    await self._leases.drop()
+        except (TimeoutError, Transient) as e:
+            log.warning("the runs of this process were not handed over: %s", e)
+
+    async def _hand_all_over(self, end: float) -> None:
+        """At once what waits for commands, the others at their next step, or at the moment `end` of the loop's clock."""
+        while self._running:
+            late = asyncio.get_running_loop().time() >= end
             for workflow in list(self._running.values()):
-                if not workflow.under_way or workflow.under_way in DETACHED:
+                if late or not workflow.under_way or workflow.under_way in DETACHED:
                     await self._hand_over(workflow)
             await asyncio.sleep(0.1)
-        for workflow in list(self._running.values()):
-            await self._hand_over(workflow)
-        if self._leases:
-            await self._leases.drop()
 
     async def _hand_over(self, workflow: Workflow) -> None:
         """Put it back in line, for another process or for the next start."""

@@ -4,6 +4,7 @@ A process whose lease has run out is dead to its peers: they take its runs up. I
 from acting then is in `holders.py`.
 """
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 
@@ -38,11 +39,18 @@ class Leases:
         self._executor = executor
         self._beaten: Moment | None = None
         self._ages: Mapping[str, float] = {}
-        self._lives = 0.0
+        self._turn = asyncio.Lock()
+        self._ended = False
+        self._lives = 0
         """Grows each time that this process finds its own lease run out: what it held before may be others' now."""
 
     async def beat(self) -> None:
         """Say that this process lives, and see which others do."""
+        async with self._turn:
+            if not self._ended:
+                await self._beat()
+
+    async def _beat(self) -> None:
         moment = Moment()
         ages = await self._transact(_beat(self._executor))
         if ages.get(self._executor, math.inf) > LEASE:
@@ -65,22 +73,24 @@ class Leases:
 
     async def drop(self) -> None:
         """Be dead at once, and stay so."""
-        self._lives = math.inf
-        await self._transact(_end(self._executor))
+        async with self._turn:
+            self._ended = True
+            await self._transact(_end(self._executor))
 
     def watch(self) -> "Watch":
         return Watch(self, self._lives)
 
-    async def have_lasted(self, lives: float) -> bool:
-        if self._lives == lives and not (self._beaten and self._beaten.is_within(FRESH)):
+    async def have_lasted(self, lives: int) -> bool:
+        """Whether the lease has not run out, nor been dropped, since `lives` was read."""
+        if not (self._beaten and self._beaten.is_within(FRESH)):
             await self.beat()
-        return self._lives == lives
+        return self._lives == lives and not self._ended
 
 
 class Watch:
     """One look of a loop at what nobody runs: it holds while the lease of its process has not run out."""
 
-    def __init__(self, leases: Leases, lives: float) -> None:
+    def __init__(self, leases: Leases, lives: int) -> None:
         self._leases = leases
         self._lives = lives
 

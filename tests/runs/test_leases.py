@@ -133,6 +133,7 @@ def test_told_to_end_a_process_hands_over_at_once_what_waits_for_commands(world:
     world.ready(world.peer("b"))
     a.terminate()
     assert world.until("b began i1") < 2
+    time.sleep(11)  # longer than a lease lasts by itself
     world.go("t1")
     world.until("a acted t1")
     assert world.until("b began t2") < 2
