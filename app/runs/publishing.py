@@ -4,11 +4,12 @@ import contextlib
 import logging
 from typing import Any, Literal
 
+from app.core.errors import UserError
 from app.core.events import Check, Done, LeftOutPath, PRCreated, Published, Via
 from app.core.redact import Redactor
 from app.core.task import Outcome, Request
 from app.publish.pull_request import title_and_body
-from app.runs import patch
+from app.runs import patch, tables
 from app.runs.engine import Engine
 from app.runs.ground import Ground
 from app.runs.place import Offer, PlaceOf, Work
@@ -79,7 +80,8 @@ class Publishing:
                         await (await self._sandboxes.connect(sandbox_id)).kill()
         except Exception:
             log.exception("the sandbox was not removed", extra={"task": run})
-        await self._place_of(request).close(run)
+        with contextlib.suppress(UserError):  # the way to the repository is not set any more: no credentials are left
+            await self._place_of(request).close(run)
         if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
             via, why = (
                 "patch",
@@ -88,5 +90,13 @@ class Publishing:
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def report(self, request: Request, outcome: Outcome) -> Json:
-        await self._place_of(request).report(request, outcome)
+        """Without a way to the repository a task is closed all the same, but for one whose thread is to be told: it waits for the way."""
+        try:
+            place = self._place_of(request)
+        except UserError:
+            if request.thread:
+                raise
+            await self._engine.db(tables.set_outcome(request.key, outcome))
+        else:
+            await place.report(request, outcome)
         return {"events": []}

@@ -38,9 +38,9 @@ class Records:
             for step in await DBOS.list_workflow_steps_async(workflow_id)
         ]
 
-    async def entries(self, workflow_id: str, after: int = 0) -> tuple[list[Entry], int]:
-        """The recorded events behind the first `after` steps, and how many steps there are now: the next call's `after`."""
-        steps = await DBOS.list_workflow_steps_async(workflow_id, offset=after)
+    async def entries(self, workflow_id: str, after: int = 0, most: int | None = None) -> tuple[list[Entry], int]:
+        """The recorded events behind the first `after` steps, of `most` steps, and how many steps that makes: the next `after`."""
+        steps = await DBOS.list_workflow_steps_async(workflow_id, limit=most, offset=after)
         found = [
             Entry(
                 id=f"{workflow_id}.{step['function_id']}.{k}",

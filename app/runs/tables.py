@@ -88,7 +88,7 @@ def create(connection: sa.Connection) -> None:
 
 def _add_once(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
     """Also where two transactions add it at once, as the asker and the workflow do."""
-    insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[connection.dialect.name]
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(insert(table).values(**values).on_conflict_do_nothing(index_elements=[table.c.key]))
 
 
@@ -127,6 +127,12 @@ def comment_of(key: str) -> Callable[[sa.Connection], int | None]:
 
 def is_task(key: str) -> Callable[[sa.Connection], bool]:
     return lambda c: c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key)).first() is not None
+
+
+def is_open(key: str) -> Callable[[sa.Connection], bool]:
+    """There is such a task, and it has no outcome yet."""
+    query = sa.select(tasks.c.seq).where(tasks.c.key == key, tasks.c.outcome.is_(None))
+    return lambda c: c.execute(query).first() is not None
 
 
 def is_over(key: str) -> Callable[[sa.Connection], bool]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from app.core.events import Done, Entry
-from app.web.keys import Gate
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +29,14 @@ PING_LINE = b": ping\n"
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 NO_HEADERS: Mapping[str, str] = {}
 NO_TASK = "There is no such task."
+NO_LOG = "The task is over, and its log is not kept any more."
 
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Line ends of some clients, and what is no text: JSON leaves them as they are."""
 _ID = re.compile(r"([a-z0-9-]{1,200})\.([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 Read = Callable[[str, int], Awaitable[tuple[list[Entry], int] | None]]
-"""`read(task, after)`: events behind the first `after` steps, and the next `after`; None where there is no such task.
+"""`read(task, after)`: events behind the first `after` steps, and the next `after`; None where none will come.
 It may give a part only: it is asked again at once for as long as `after` rises."""
 Wait = Callable[[str, float], Awaitable[object]]
 """`wait(task, seconds)` returns when a step of the task was recorded, as far as this process knows, and at the latest after `seconds`."""
@@ -89,7 +89,7 @@ class Streams:
     ) -> web.StreamResponse:
         """The events behind `behind` and all that follow, up to `Done`; 204, which keeps a client from coming back, where none will follow.
 
-        Raises web.HTTPNotFound where there is no such task. A reader that goes away changes nothing for the task.
+        `task` is known to be one. Raises web.HTTPNotFound where its log is gone. A reader that goes away changes nothing for the task.
         """
         async with contextlib.aclosing(self._parts(task, behind)) as parts:
             first = await anext(parts, None)
@@ -112,7 +112,7 @@ class Streams:
         """The bytes to send. b"" says that all was read for now."""
         found = await self._read(task, 0)
         if found is None:
-            raise web.HTTPNotFound(text=NO_TASK)
+            raise web.HTTPNotFound(text=NO_LOG)
         after, over, spoke = 0, False, time.monotonic()
         while found is not None:
             entries, reached = found
@@ -156,15 +156,3 @@ def _place(entry: Entry) -> Place:
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-
-
-def routes(read: Read) -> list[web.RouteDef]:
-    """Only to follow, and only from this machine; `Code.routes` takes its place where tasks are asked for."""
-    gate, streams = Gate((), loopback_only=True), Streams(read)
-
-    async def follow(request: web.Request) -> web.StreamResponse:
-        gate.caller(request)
-        named, task = parse_id(request.headers.get("Last-Event-ID", "")), request.match_info["task"]
-        return await streams.follow(request, task, named[1] if named and named[0] == task else START)
-
-    return [web.get("/code/{task}", follow)]

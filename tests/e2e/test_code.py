@@ -291,6 +291,28 @@ def test_a_persons_token_may_do_more_by_their_own_program(mona: Person, ask: Cal
     assert "ANTHROPIC" not in environment
 
 
+def test_a_task_whose_token_was_taken_from_the_settings_ends_with_a_word(
+    lab: Lab, mona: Person, ask: Callable[[Repo], Client]
+) -> None:
+    server = lab.server("revoked", GITHUB_TOKEN=mona.token)
+    try:
+        repo = mona.repository("write")
+        client = ask(Repo(lab, server, repo.full_name, repo.id, repo.base))
+        client.repo.script({"tools": [FIX], "hold": True}, {"text": "Greet with a comma"})
+        with client.http.stream("POST", "/code", json=client.body()) as reply:
+            task = reply.headers["Location"]
+            until(client.repo.asked)
+            server.kill()
+        del server.settings["GITHUB_TOKEN"]
+        lab.call("POST", "/anthropic/_release", match=repo.full_name)
+        server.start()
+        done = json.loads(client.http.get(task).text.splitlines()[-2].removeprefix("data: "))
+        assert (done["outcome"], done["via"]) == ("failed", "patch")
+        assert "by way of GITHUB_TOKEN, which is missing now" in done["message"]
+    finally:
+        server.stop()
+
+
 def test_a_repository_that_was_renamed_is_found_by_its_id(app: Client) -> None:
     """RT-A03."""
     repo, name = app.repo, app.repo.full_name.split("/")[1]

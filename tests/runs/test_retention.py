@@ -3,7 +3,9 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.lab import Lab, Server, until
@@ -17,7 +19,7 @@ def forgetful(lab: Lab) -> Iterator[Server]:
     server.stop()
 
 
-def _query(server: Server, *statements: str) -> list[int]:
+def _query(server: Server, *statements: str) -> list[Any]:
     """The first value of each statement's first row."""
     with closing(sqlite3.connect(server.home / "backspace.db")) as database, database:
         return [(database.execute(statement).fetchone() or [0])[0] for statement in statements]
@@ -45,4 +47,7 @@ def test_an_old_delivery_of_a_task_whose_log_is_gone_does_not_run_again(lab: Lab
     lab.call("POST", f"/_sim/deliveries/{guid}/redeliver", new_guid=True)
     assert _query(forgetful, *counts) == [0, 0, 0, 1]
     assert len(repo.asked()) == 1
+    (task,) = _query(forgetful, "select key from task")
+    reply = httpx.get(f"{forgetful.url}/code/{task}", timeout=5)
+    assert (reply.status_code, reply.json()["error"]) == (404, "The task is over, and its log is not kept any more.")
     assert repo.status(issue) == said
