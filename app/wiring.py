@@ -127,7 +127,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     async with working(settings) as work:
         ready = asyncio.Event()
         webhook = _webhook_of(settings, work.intake, work.warm) if work.intake else None
-        runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work.desk)))
+        runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work)))
         address = await _listen(runner, settings.host, settings.port)
         ready.set()
         listening(address)
@@ -139,12 +139,16 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     os._exit(0)
 
 
-def _code_of(settings: Settings, desk: Desk) -> Code:
+def _code_of(settings: Settings, work: Work) -> Code:
     gate = Gate(
         settings.api_keys(), loopback_only=settings.loopback_only, public_url=settings.backspace_public_url or ""
     )
     return Code(
-        desk, gate, Streams(desk.read), server_url=settings.github_server_url, link_secret=_link_secret(settings)
+        work.desk,
+        gate,
+        Streams(work.desk.read, work.engine.wait),
+        server_url=settings.github_server_url,
+        link_secret=_link_secret(settings),
     )
 
 

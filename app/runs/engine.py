@@ -5,10 +5,12 @@ replaced here each cost days elsewhere: see docs/design.md, "The engine".
 """
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -51,6 +53,7 @@ class Engine(Records):
         self._code: dict[str, Any] = {}
         self._running: dict[str, Workflow] = {}
         self._wakers: set[asyncio.Event] = set()
+        self._news: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         self._stops: dict[str, asyncio.Event] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._draining = False
@@ -168,7 +171,7 @@ class Engine(Records):
         """What other processes have written: stops for what runs here, and steps that readers here wait for."""
         for task in await self.db(tables.stopped([run.rpartition(".")[0] for run in self._running])):
             self.stopping(task).set()
-        self.recorded()
+        self._wake(*self._wakers)
 
     async def speaks_for(self, workflow_ids: Collection[str]) -> set[str]:
         """Those that this process runs; and of those nobody runs, all where it is the first of the processes that live.
@@ -226,8 +229,19 @@ class Engine(Records):
         self._wakers.add(event)
         return event
 
-    def recorded(self) -> None:
-        for event in self._wakers:
+    async def wait(self, task: str, seconds: float) -> None:
+        """Until a step of this task is recorded here; `seconds` at most, for other processes record too."""
+        news = self._news.setdefault(task, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), seconds)
+
+    def recorded(self, workflow_id: str) -> None:
+        """Wake whoever waits for news, of this task or of any."""
+        news = self._news.pop(workflow_id.rpartition(".")[0], None)
+        self._wake(*self._wakers, *([news] if news else []))
+
+    def _wake(self, *events: asyncio.Event) -> None:
+        for event in events:
             event.set()
 
     async def stop_task(self, task: str, actor: str, key: str) -> None:

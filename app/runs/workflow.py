@@ -19,7 +19,7 @@ IN_VAIN = "The server was ended three times at this point, so the work goes no f
 
 class Host(Protocol):
     async def may_go_on(self) -> None: ...
-    def recorded(self) -> None: ...
+    def recorded(self, workflow_id: str) -> None: ...
 
 
 class Workflow:
@@ -53,7 +53,7 @@ class Workflow:
         self.under_way = ""
         if ran:
             await patiently(self.execution.got_further)
-        self._engine.recorded()
+        self._engine.recorded(self.id)
         return output
 
 
