@@ -113,6 +113,8 @@ class Asked(Words):
     """The head branch asked for; "" leaves it to the server."""
     caller: str
     """Name of the API key; "local" where none is set."""
+    only: frozenset[str] = frozenset()
+    """The `owner/name`s that the key is for, in lower case; none: every one."""
     idempotency_key: str = ""
 
 

@@ -54,6 +54,8 @@ class Desk:
         if await self._engine.db(tables.is_task(key)):
             return key
         repository, installation = await self._target(key, asked)
+        if asked.only and repository.full_name.lower() not in asked.only:
+            raise Refusal(f"{asked.repo} has another name now, and this key is not for that.", 403)
         request = CodeRequest(
             key=key,
             repository=repository,

@@ -323,6 +323,24 @@ def test_a_repository_that_was_renamed_is_found_by_its_id(app: Client) -> None:
     assert f"{name}-new" in str(repo.asked()[0]["body"]["messages"])
 
 
+def test_a_key_is_for_the_repository_of_that_name_and_not_for_what_it_became(
+    lab: Lab, ask: Callable[[Repo], Client]
+) -> None:
+    """RT-A01, RT-A03."""
+    server = lab.server("limited")
+    try:
+        client = ask(repo := lab.repository(server))
+        server.stop()
+        server.settings["BACKSPACE_API_KEYS"] = f"ci:a-key-of-sixteen:{repo.full_name}"
+        server.start()
+        lab.call("PATCH", repo.control, name=f"{repo.full_name.split('/')[1]}-new")
+        reply = client.post({"Authorization": "Bearer a-key-of-sixteen"})
+        assert (reply.status_code, "has another name now" in reply.json()["error"]) == (403, True), reply.text
+        assert repo.asked() == []
+    finally:
+        server.stop()
+
+
 def refusals(lab: Lab, server: Server, mona: Person) -> Iterator[tuple[Repo, Json, int, str]]:
     """What can't be worked on: where, with what, and how it is answered."""
     for archived in (lab.repository(server), mona.repository("write")):

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from pydantic import SecretStr
 
+from app.core.api_keys import ApiKey
 from app.core.events import Done
 from app.web.keys import signature
-from tests.web.desk import ASK, BEARER, GITHUB, KEYS, LIMITED, LINK_SECRET, WORD, Desk, said, served
+from tests.web.desk import ASK, BEARER, GITHUB, KEYS, LIMITED, LINK_SECRET, OTHER, WORD, Desk, said, served
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,17 @@ async def test_a_key_for_some_repositories_neither_starts_nor_sees_others() -> N
     assert (started.status_code, said(started)) == (403, "This key is not for octo-org/larder.")
     assert [(reply.status_code, said(reply)) for reply in replies] == [(404, "There is no such task.")] * 5
     assert (desk.asked, desk.tasks[hidden].stopped_by) == ([], "")
+
+
+async def test_a_key_that_is_for_others_now_does_not_see_what_it_began_before() -> None:
+    """RT-A01: not by its idempotency key either."""
+    desk, once = Desk(), {"Idempotency-Key": "once"}
+    before = ApiKey(name="docs", key=SecretStr(OTHER))
+    async with served(desk, keys=(before,)) as edge, edge.client(**LIMITED) as http:
+        assert (await http.post("/code", json=ASK, headers=once)).status_code == 200
+    async with served(desk, keys=KEYS) as edge, edge.client(**LIMITED) as http:
+        docs = ASK | {"repo_url": f"{GITHUB}/octo-org/docs"}
+        assert (await http.post("/code", json=docs, headers=once)).status_code == 404
 
 
 @pytest.mark.parametrize(
