@@ -99,9 +99,16 @@ class There:
             await asyncio.sleep(0.5)
 
     async def patch(self) -> bytes | None:
-        """What the task changed; None where the server has nothing."""
-        async with self._session.get(f"{self._address}/patch", allow_redirects=False) as reply:
-            return await reply.read() if reply.status == 200 else None
+        """What the task changed; None where the server has nothing. Raises UserError where it does not answer now."""
+        address = f"{self._address}/patch"
+        try:
+            async with self._session.get(address, allow_redirects=False) as reply:
+                if reply.status == 404:
+                    return None
+                await _check(reply)
+                return await reply.read()
+        except (aiohttp.ClientError, TimeoutError, _Passing) as e:
+            raise UserError(f"The work is at {address}, and can't be had now: {str(e) or type(e).__name__}.") from e
 
     async def close(self) -> None:
         """The server keeps what there is."""

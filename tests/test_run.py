@@ -320,6 +320,9 @@ async def test_stop_and_patch_go_through_the_server_too(said: list[str]) -> None
         assert job.left == f"The task goes on: {edge.url}/code/t-1"
         desk.record("t-1", Done(outcome="stopped"))
         assert (await anext(events)).event == Done(outcome="stopped")
+        await edge.cut()
+        with pytest.raises(UserError, match=f"^The work is at {edge.url}/code/t-1/patch, and can't be had now: "):
+            await job.patch()
 
 
 async def test_the_whole_command_through_a_server(tmp_path: Path) -> None:
