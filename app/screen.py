@@ -28,6 +28,7 @@ from app.core.events import (
     Error,
     Event,
     LeftOut,
+    NotShown,
     Plan,
     PlanStep,
     PRCreated,
@@ -41,7 +42,7 @@ from app.core.events import (
     Usage,
     Waiting,
 )
-from app.publish.blocks import count, duration
+from app.publish.blocks import count, duration, not_shown
 from app.publish.view import View, view
 
 OUTPUT_LINES = 6
@@ -97,6 +98,8 @@ class Screen:
                 return self._diff(diff, f"{count(files, 'file')}, +{added} −{removed}")
             case LeftOut(paths=paths):
                 return Group(*(_line("left out", f"{path.path}: {path.reason}", "yellow") for path in paths))
+            case NotShown(why=why, count=n):
+                return _line("·", not_shown({why: n}), "dim")
             case Published(number=number, branch=branch, title=title, draft=draft):
                 what = f"Branch {branch}" if number is None else f"Pull request #{number}"
                 return _line("✓", f"{what}{' (draft)' if draft else ''}: {title}", "bold green")

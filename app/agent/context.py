@@ -1,4 +1,4 @@
-"""What the model is told: the request, the issue, the repository. Pure; the words stand in `prompts/`.
+"""What the model is told: the request, the issue, what was said on it, the repository. Pure; the words stand in `prompts/`.
 
 Outsiders' text stands in blocks whose delimiter holds a nonce, so that no text can close its block. Hidden text is taken out first: from
 Markdown all that the page does not show; from titles and instruction files, whose comments people see, hidden characters; in names these
@@ -11,6 +11,7 @@ from importlib.resources import files
 from app.core.clean import characters, markdown, shown
 from app.core.events import Check, LeftOutPath
 from app.core.task import Request, Words
+from app.github.facts import ThreadComment
 
 FILES_SHOWN = 400
 INSTRUCTIONS_SHOWN = 20_000
@@ -41,12 +42,12 @@ def system() -> str:
     return _prompt("system")
 
 
-def first_message(request: Request, facts: Facts, nonce: str) -> str:
+def first_message(request: Request, comments: Sequence[ThreadComment], facts: Facts, nonce: str) -> str:
     """The conversation's first user message. `nonce`: fresh random hex, unknown to whoever wrote the data."""
     names = [shown(path).replace("\n", "\\n") for path in facts.files[:FILES_SHOWN]]
     more = len(facts.files) - len(names)
     return _prompt("request").format(
-        asked=_asked(request, nonce),
+        asked=_asked(request, nonce) + _comments(comments, nonce),
         instructions=_instructions(facts.instructions, nonce),
         base=facts.base,
         branch=facts.branch,
@@ -74,9 +75,24 @@ def _asked(request: Request, nonce: str) -> str:
     )
 
 
-def hidden_in(request: Request) -> tuple[int, int]:
-    """How many comments and hidden characters there are in an issue and the comment on it, which nobody sees and the model is not told."""
-    parts = (markdown(request.instruction), characters(request.title), markdown(request.body))
+def _comments(comments: Sequence[ThreadComment], nonce: str) -> str:
+    shown = "".join(
+        _prompt("comment").format(
+            nonce=nonce,
+            author=f"@{comment.login}",
+            at=comment.created_at.strftime("%Y-%m-%d %H:%M"),
+            text=markdown(comment.body).text,
+        )
+        for comment in comments
+    )
+    return _prompt("comments").format(comments=shown) if shown else ""
+
+
+def hidden_in(request: Request, comments: Sequence[ThreadComment]) -> tuple[int, int]:
+    """How many comments and hidden characters there are in what was said, which nobody sees and the model is not told."""
+    instruction = (markdown if request.actor else characters)(request.instruction)
+    said = (request.body, *(comment.body for comment in comments))
+    parts = (instruction, characters(request.title), *map(markdown, said))
     return sum(part.comments for part in parts), sum(part.characters for part in parts)
 
 

@@ -147,6 +147,19 @@ class LeftOut(Words):
     """Unified diff of what was left out, capped, for a person to take over by hand."""
 
 
+WhyNotShown = Literal["no write access", "not asked", "bot", "later", "older", "long", "hidden"]
+"""Of comments: who wrote it has no write access; or was one of too many to ask; or is a bot; it was written or edited after the request; it
+is older than what was looked at. Of parts: the end of a long comment; what a page of GitHub does not show."""
+
+
+class NotShown(Words):
+    """What is in the thread and was not given to the model: how many comments, or parts of them, and why. One for each reason."""
+
+    type: Literal["Not shown"] = "Not shown"
+    count: int
+    why: WhyNotShown
+
+
 class Changed(Words):
     """What the candidate tree changes against the base, after the gate."""
 
@@ -177,7 +190,7 @@ class Published(Words):
 
 Event = Annotated[
     Status | AIMessage | ToolRead | ToolEdit | ToolBash | PRCreated | ToolSearch | Plan | Check | Usage | Error | Done
-    | Waiting | StageBegan | CallsBegan | LeftOut | Changed | Published,
+    | Waiting | StageBegan | CallsBegan | NotShown | LeftOut | Changed | Published,
     Field(discriminator="type"),
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ Calls that create are made once: after a lost reply (Transient) look up what the
 
 import base64
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from app.core.task import Repository
@@ -18,9 +19,10 @@ from app.github.facts import (
     Permission,
     Pull,
     RepositoryFacts,
+    ThreadComment,
     TreeEntry,
 )
-from app.github.rest import Rest
+from app.github.rest import PAGE, Rest
 
 Reaction = Literal["eyes", "rocket", "confused"]
 
@@ -72,6 +74,7 @@ class GitHub:
             locked=reply["locked"],
             is_pull_request="pull_request" in reply,
             labels=tuple(label if isinstance(label, str) else label.get("name") or "" for label in reply["labels"]),
+            comments=reply.get("comments", 0),
         )
 
     async def react_to_comment(self, comment_id: int, content: Reaction) -> None:
@@ -84,12 +87,12 @@ class GitHub:
         """Oldest first. `since`: ISO 8601, only those made or edited from then on."""
         path = self._path("/issues/{number}/comments{?since,per_page,page}")
         async for reply in self._rest.pages(path, self._values(number=thread, since=since)):
-            yield Comment(
-                id=reply["id"],
-                url=reply["html_url"],
-                author_id=(reply.get("user") or {}).get("id"),
-                body=reply.get("body") or "",
-            )
+            yield Comment(**_comment(reply))
+
+    async def comments_on_page(self, thread: int, page: int) -> list[ThreadComment]:
+        """The comments from number `PAGE * (page - 1)` on, oldest first."""
+        path = "/issues/{number}/comments{?per_page,page}"
+        return [_thread_comment(reply) for reply in await self._get(path, number=thread, per_page=PAGE, page=page)]
 
     async def comment_body(self, comment_id: int) -> str | None:
         """What a comment says now; None where it was deleted."""
@@ -201,6 +204,26 @@ def _commit(reply: Any) -> CommitFacts:
         tree=reply["tree"]["sha"],
         parents=tuple(parent["sha"] for parent in reply["parents"]),
         message=reply["message"],
+    )
+
+
+def _comment(reply: Any) -> dict[str, Any]:
+    return {
+        "id": reply["id"],
+        "url": reply["html_url"],
+        "author_id": (reply.get("user") or {}).get("id"),
+        "body": reply.get("body") or "",
+    }
+
+
+def _thread_comment(reply: Any) -> ThreadComment:
+    author = reply.get("user") or {"login": "", "type": "User"}
+    return ThreadComment(
+        **_comment(reply),
+        login=author["login"],
+        is_bot=author["type"] != "User",
+        created_at=datetime.fromisoformat(reply["created_at"]),
+        updated_at=datetime.fromisoformat(reply["updated_at"]),
     )
 
 

@@ -1,6 +1,7 @@
 """What we take from GitHub's replies: small frozen values that go to JSON and back."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from app.core.task import Repository, Words
@@ -65,6 +66,8 @@ class IssueFacts(Words):
     locked: bool
     is_pull_request: bool
     labels: tuple[str, ...]
+    comments: int
+    """How many there are."""
 
 
 class CommentRef(Words):
@@ -78,6 +81,17 @@ class Comment(Words):
     author_id: int | None
     """None: the account is gone."""
     body: str
+
+
+class ThreadComment(Comment):
+    """With what decides whether the model may read it."""
+
+    login: str
+    """"" where the account is gone."""
+    is_bot: bool
+    created_at: datetime
+    updated_at: datetime
+    """Of the last edit, by whomever."""
 
 
 class CommitFacts(Words):

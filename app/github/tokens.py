@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 CHECK: Mapping[str, str] = {"metadata": "read"}
 """Who may write, and what the repository is."""
 COMMENT: Mapping[str, str] = {"issues": "write"}
-"""The issue's state, the reaction, the status comment."""
+"""The issue's state and comments, the reaction, the status comment."""
 CLONE: Mapping[str, str] = {"contents": "read"}
 """Handed to `git clone` in the sandbox, so it can do nothing else."""
 LOOK: Mapping[str, str] = {"contents": "read", "pull_requests": "read"}

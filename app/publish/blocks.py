@@ -1,8 +1,8 @@
 """Blocks of Markdown that stay whole whatever is in them, and how numbers are said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from app.core.events import Check
+from app.core.events import Check, WhyNotShown
 from app.publish.text import cell, inline_code, plain
 
 _CHECKS = 10
@@ -45,3 +45,29 @@ def duration(seconds: float) -> str:
 
 def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def not_shown(counts: Mapping[WhyNotShown, int]) -> str:
+    """What the model was not told, in one line."""
+    if not counts:
+        return ""
+    return f"Not shown to the agent: {', '.join(_kept_back(n, why) for why, n in counts.items())}."
+
+
+def _kept_back(n: int, why: WhyNotShown) -> str:
+    comments = count(n, "comment")
+    match why:
+        case "no write access":
+            return f"{comments} by people without write access"
+        case "not asked":
+            return f"{comments} by people whose access was not looked up"
+        case "bot":
+            return f"{comments} by bots"
+        case "later":
+            return f"{comments} written or edited after the request"
+        case "older":
+            return count(n, "older comment")
+        case "long":
+            return f"the end of {count(n, 'long comment')}"
+        case "hidden":
+            return "hidden text"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.core.events import Check, Done, Entry, LeftOut
 from app.core.task import Outcome, ThreadRequest
-from app.publish.blocks import check_table, count, duration, folded, table
+from app.publish.blocks import check_table, count, duration, folded, not_shown, table
 from app.publish.text import fenced, inline_code, link, plain, prose
 from app.publish.view import Row, View, view
 
@@ -71,6 +71,7 @@ def status(
     if seen.began is not None:
         until = seen.last if seen.done and seen.last is not None else now
         sections.append(_spent(seen, until - seen.began, limits_usd))
+    sections.append(not_shown(seen.not_shown))
     return _assembled([marker(task.key), *sections])
 
 

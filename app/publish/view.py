@@ -41,6 +41,8 @@ class View:
     """The model's latest words."""
     renewed: int = 0
     """Times that a lost sandbox was made anew: it is prepared again."""
+    not_shown: dict[e.WhyNotShown, int] = field(default_factory=dict)
+    """To the model."""
     changed: e.Changed | None = None
     checks: list[e.Check] = field(default_factory=list)
     """On the tree of `changed`."""
@@ -98,6 +100,8 @@ def _take(seen: View, event: e.Event, at: float) -> None:
             seen.said = event.message
         case e.Usage():
             seen.turns, seen.usd = seen.turns + 1, event.usd
+        case e.NotShown():
+            seen.not_shown[event.why] = event.count
         case e.Changed():
             _judge(seen)
             seen.changed = event

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from app.core.errors import UserError
 from app.core.task import Outcome, Request, ThreadRequest
+from app.github import thread
 from app.github.app import App
 from app.github.client import GitHub
+from app.github.thread import Thread
 from app.github.tokens import CHECK, CLONE, COMMENT, LOOK, PUBLISH
 from app.publish import head_branch
 from app.publish.commit import Commit, publish_tree
@@ -51,6 +53,14 @@ class ByApp:
             return await repo.clone(sandbox, url=url, token=token, branch=start, sha=sha, seconds=CLONE_SECONDS)
         finally:
             await self._app.tokens.revoke_token(token)
+
+    async def thread(self, ground: Ground) -> Thread:
+        run, request = ground.run, ground.request
+        if not isinstance(request, ThreadRequest):
+            return Thread()
+        comments = self._github(run, request, COMMENT)
+        ours = (await self._app.identity(comments)).bot_id
+        return await thread.before(request, comments, self._github(run, request, CHECK), ours=ours, may_write=may_start)
 
     async def commit(self, ground: Ground, work: Work) -> Commit:
         """Permission is asked again, for time has passed."""

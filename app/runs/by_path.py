@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.core.errors import UserError
 from app.core.task import Outcome, Request, Words
+from app.github.thread import Thread
 from app.publish.commit import Commit, message, names, task_line
 from app.runs import tables
 from app.runs.engine import Engine
@@ -66,6 +67,9 @@ class ByPath:
     async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
         ref, branch = ("HEAD", "work") if start == DETACHED else (f"refs/heads/{start}", start)
         return await bundle.clone(sandbox, await fetched(_path(request), sha or ref), branch=branch)
+
+    async def thread(self, ground: Ground) -> Thread:
+        return Thread()
 
     async def commit(self, ground: Ground, work: Work) -> Commit:
         path, made = _path(ground.request), ""

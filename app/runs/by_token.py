@@ -7,6 +7,7 @@ from app.core.errors import Refusal, Transient, UserError
 from app.core.task import Outcome, Repository, Request
 from app.github.errors import Empty, NotFound
 from app.github.facts import RepositoryFacts
+from app.github.thread import Thread
 from app.github.user import User
 from app.publish import head_branch
 from app.publish.commit import Commit, publish_tree
@@ -42,6 +43,9 @@ class ByToken:
         url = f"{self._server_url}/{source.full_name}.git"
         got = await fetched(url, sha or f"refs/heads/{start}", self._user.token)
         return await bundle.clone(sandbox, got, branch=start)
+
+    async def thread(self, ground: Ground) -> Thread:
+        return Thread()
 
     async def commit(self, ground: Ground, work: Work) -> Commit:
         facts = await self._facts(ground.request)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from app.core.events import Via
 from app.core.task import Outcome, Request, Words
+from app.github.thread import Thread
 from app.publish.commit import Commit
 from app.runs.ground import Ground
 from app.sandbox.base import Sandbox
@@ -64,6 +65,10 @@ class Place(Protocol):
 
     async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
         """Bring the tip of `start`, or that commit as its tip, into the sandbox; its SHA. No credential is left there."""
+        ...
+
+    async def thread(self, ground: Ground) -> Thread:
+        """What the model may be told of what was said where the work was asked for; nothing where no thread asked."""
         ...
 
     async def commit(self, ground: Ground, work: Work) -> Commit:

@@ -13,7 +13,7 @@ from app.agent.budget import Limits
 from app.agent.claude import Claude
 from app.agent.loop import Agent
 from app.core.errors import Transient
-from app.core.events import Event, StageBegan, Status
+from app.core.events import Event, NotShown, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.runs import checks
@@ -118,12 +118,13 @@ class Stages:
             setup=setup,
             tests=how.test,
         )
-        message = self._redact.text(context.first_message(ground.request, facts, secrets.token_hex(8)))
-        hidden = any(context.hidden_in(ground.request))
-        said = [Status(message="Hidden text in the issue was not given to the model.")] if hidden else []
-        events = [*said, Status(message=self._redact.text(setup)), StageBegan(stage="work")]
+        thread = await self._place_of(ground.request).thread(ground)
+        told = context.first_message(ground.request, thread.comments, facts, secrets.token_hex(8))
+        hidden = sum(context.hidden_in(ground.request, thread.comments))
+        not_shown = [*thread.not_shown, *([NotShown(count=hidden, why="hidden")] if hidden else [])]
+        events = [*not_shown, Status(message=self._redact.text(setup)), StageBegan(stage="work")]
         return {
-            "first_message": message,
+            "first_message": self._redact.text(told),
             "tests": list(how.test),
             "problem": problem,
             "events": [event.model_dump() for event in events],
