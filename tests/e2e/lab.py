@@ -132,6 +132,10 @@ class Server:
         folder = self.home / "sandboxes"
         return [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
 
+    def has_made(self, name: str) -> bool:
+        """A command has made this file in a repository. (A search of the whole sandbox would trip over what changes meanwhile.)"""
+        return any((box / home / "repo" / name).exists() for box in self.sandboxes() for home in ("home", "home/user"))
+
 
 class Lab:
     """`e2b`: where the hands of its servers are, instead of on this machine."""

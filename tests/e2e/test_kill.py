@@ -24,7 +24,7 @@ def _hold(path: str, method: str, after: bool) -> Callable[[Repo], Callable[[], 
 
 
 def _in_command(repo: Repo) -> Callable[[], bool]:
-    return lambda: any(path.name == "began" for s in repo.server.sandboxes() for path in s.rglob("repo/began"))
+    return lambda: repo.server.has_made("began")
 
 
 def _in_model(repo: Repo) -> Callable[[], bool]:

@@ -39,7 +39,7 @@ def test_a_stop_said_before_a_crash_ends_the_command_after_it(lab: Lab) -> None:
     try:
         repo = lab.repository(server)
         issue = repo.ask({"tools": [bash("touch began; sleep 500", seconds=600)]}, {"text": "never asked"})
-        until(lambda: [p for s in server.sandboxes() for p in s.rglob("repo/began")])
+        until(lambda: server.has_made("began"))
         server.kill()
         # The word is on disk, and the event that would have ended the command died with the process.
         say = "insert into inbox (task, word, actor, key) select key, 'stop', 'alice', 'c-1' from task"
@@ -141,7 +141,7 @@ def test_a_stop_ends_a_running_check(lab: Lab, repo: Repo) -> None:
         repo.server, {"a.txt": "a\n", ".github/backspace.yml": "test: touch ../checking; sleep 500\n"}
     )
     issue = other.ask({"tools": [bash("echo b > a.txt")]}, {"text": "Say b"})
-    until(lambda: [p for s in other.server.sandboxes() for p in s.rglob("checking")])
+    until(lambda: other.server.has_made("checking"))
     other.comment(issue, "/backspace stop")
     until(lambda: "confused" in other.reactions(issue), 20, "the stop")
     assert "Stopped" in other.status(issue)
@@ -173,7 +173,7 @@ def test_a_sandbox_that_outlived_its_task_is_removed_at_the_next_start(lab: Lab)
     try:
         repo = lab.repository(server)
         issue = repo.ask({"tools": [bash("touch began; sleep 500", seconds=600)]}, {"text": "never asked"})
-        until(lambda: [p for s in server.sandboxes() for p in s.rglob("repo/began")])
+        until(lambda: server.has_made("began"))
         unknown = server.home / "sandboxes" / "unknown-1"
         unknown.mkdir()
         (unknown / "sandbox.json").write_text('{"run": "c-9-9.1"}')
