@@ -141,7 +141,7 @@ def test_a_stop_ends_a_running_check(lab: Lab, repo: Repo) -> None:
         repo.server, {"a.txt": "a\n", ".github/backspace.yml": "test: touch ../checking; sleep 500\n"}
     )
     issue = other.ask({"tools": [bash("echo b > a.txt")]}, {"text": "Say b"})
-    until(lambda: other.server.has_made("checking"))
+    until(lambda: other.server.has_made("../checking"))
     other.comment(issue, "/backspace stop")
     until(lambda: "confused" in other.reactions(issue), 20, "the stop")
     assert "Stopped" in other.status(issue)
