@@ -153,7 +153,7 @@ is older than what was looked at. Of parts: the end of a long comment; what a pa
 
 
 class NotShown(Words):
-    """What is in the thread and was not given to the model: how many comments, or parts of them, and why. One for each reason."""
+    """What was said and was not given to the model: how many comments, or parts of them, and why. One for each reason."""
 
     type: Literal["Not shown"] = "Not shown"
     count: int

@@ -100,7 +100,8 @@ class Stages:
         return {"base": base, "events": said}
 
     async def prepare(self, ground: Ground) -> Json:
-        """Set-up, and the first message: all that the model is told, from the default branch at one commit."""
+        """Set-up, and the first message: all that the model is told, of the repository from the default branch at one commit."""
+        thread = await self._place_of(ground.request).thread(ground)  # where that has to wait, no set-up is done twice
         sandbox = await self._sandboxes.connect(ground.sandbox)
         tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
         how = await self._checks(sandbox, ground.base, frozenset(tracked))
@@ -118,7 +119,6 @@ class Stages:
             setup=setup,
             tests=how.test,
         )
-        thread = await self._place_of(ground.request).thread(ground)
         told = context.first_message(ground.request, thread.comments, facts, secrets.token_hex(8))
         hidden = sum(context.hidden_in(ground.request, thread.comments))
         not_shown = [*thread.not_shown, *([NotShown(count=hidden, why="hidden")] if hidden else [])]

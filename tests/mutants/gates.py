@@ -244,6 +244,27 @@ MUTANTS = (
         (f"{TROUBLE}::test_a_check_that_the_change_takes_away_is_red",),
     ),
     Mutant(
+        "of strangers' comments the model is told nothing",
+        "app/github/thread.py",
+        "permission.user_id == author and self._may_write(permission.level)",
+        "True",
+        ("tests/github/test_thread.py",),
+    ),
+    Mutant(
+        "a comment counts as it stood before the request",
+        "app/github/thread.py",
+        "max(comment.created_at, comment.updated_at) >=",
+        "comment.created_at >=",
+        ("tests/github/test_thread.py",),
+    ),
+    Mutant(
+        "comments are told without what the page hides",
+        "app/agent/context.py",
+        "text=markdown(comment.body).text",
+        "text=comment.body",
+        ("tests/agent/test_context.py",),
+    ),
+    Mutant(
         "the model is not told what the page hides",
         "app/agent/context.py",
         "body=markdown(request.body).text or",

@@ -127,6 +127,21 @@ Installing what it needs
 """)
 
 
+def test_what_the_agent_was_not_told_is_said_while_it_works_and_after() -> None:
+    """RT-T17"""
+    one = (e.NotShown(count=2, why="no write access"), e.NotShown(count=1, why="later"))
+    line = "Not shown to the agent: 2 comments by people without write access, 1 comment written or edited after the request."
+    assert show(e.StageBegan(stage="prepare"), *one, e.StageBegan(stage="work")).splitlines()[-1] == line
+    done = (*WORK, *one, *published(), e.Done(outcome="ready", pr_url=PULL))
+    assert show(*done).splitlines()[-1] == line
+    reasons: tuple[e.WhyNotShown, ...] = ("not asked", "bot", "older", "long", "hidden")
+    others = (e.NotShown(count=n, why=why) for n, why in enumerate(reasons, 1))
+    assert show(e.StageBegan(stage="prepare"), *others).splitlines()[-1] == (
+        "Not shown to the agent: 1 comment by people whose access was not looked up, 2 comments by bots, "
+        "3 older comments, the end of 4 long comments, hidden text."
+    )
+
+
 def test_working() -> None:
     assert show(*WORK, e.CallsBegan(calls=("bash pytest -q tests/api",)), now=151) == snapshot("""\
 <!-- backspace:c-1234-900 -->
