@@ -38,6 +38,7 @@ def test_a_planted_secret_is_gone_in_every_form(secret: str, before: str, after:
     """RT-O02: plain, reversed, hex, URL-encoded, escaped for JSON and HTML; whatever stands around it."""
     redactor = Redactor([secret])
     forms = [secret, secret[::-1], secret.encode().hex(), secret.encode().hex().upper(), quote(secret, safe="")]
+    forms += ["".join(f"%{byte:02X}" for byte in secret.encode()), "".join(f"%{byte:02x}" for byte in secret.encode())]
     forms += [json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3], quote(secret), html.escape(secret)]
     for form in forms:
         assert form not in redactor.text(before + form + after)

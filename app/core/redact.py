@@ -112,7 +112,8 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (raw.hex(), raw.hex().upper(), quote_plus(secret, safe=""), quote(secret))
     yield from (html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;"))
     percent = quote(secret, safe="")
-    yield from (percent, re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), percent))
+    every = "".join(f"%{byte:02X}" for byte in raw)
+    yield from (percent, re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), percent), every, every.lower())
     for before in range(3):
         core = _base64_core(raw, before)
         yield from (core, core.replace("+", "-").replace("/", "_"))
