@@ -50,6 +50,11 @@ class Job(Protocol):
         """What it changed, as far as that is kept as a patch."""
         ...
 
+    @property
+    def kept(self) -> str:
+        """Where the patch is had again: a sentence."""
+        ...
+
     async def close(self) -> None:
         """It is over and was seen: nothing of it needs to stay on this machine."""
         ...
@@ -159,9 +164,7 @@ async def tell(job: Job, watch: Watch, repo: str, say: Callable[[str], None]) ->
         try:
             await asyncio.to_thread(file.write_bytes, patch)
         except OSError as e:
-            raise UserError(
-                f"{file} can't be written here ({e.strerror}): the same command in another folder tries again."
-            ) from e
+            raise UserError(f"{file} can't be written here ({e.strerror}). {job.kept}") from e
         say(f"The work is in {file}: git apply takes it.")
 
 

@@ -48,7 +48,12 @@ def keep(folder: Path, repo: str, prompt: str) -> tuple[Kept, bool]:
     if found := _kept(folder):
         return found, False
     kept = Kept(repo=repo, prompt=prompt, once=secrets.token_hex(13))
-    (folder / "run.json").write_text(kept.model_dump_json())
+    draft = folder / kept.once
+    draft.write_text(kept.model_dump_json())
+    try:
+        os.link(draft, folder / "run.json")  # whole or not at all, and by one of two who ask in the same instant
+    except FileExistsError:
+        raise UserError("The same run is going on already, in another process.") from None
     return kept, True
 
 

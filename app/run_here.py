@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import run_folders
+from app.core.api_keys import NOBODY
 from app.core.errors import Transient, UserError
 from app.core.events import Done, Entry
 from app.core.task import Asked, CodeRequest, Repository
@@ -26,8 +27,6 @@ from app.wiring import UNSAFE, Work, working
 
 LOOK = 0.1
 """Seconds between two looks at the record."""
-CALLER = "local"
-
 Say = Callable[[str], None]
 
 
@@ -55,10 +54,14 @@ class Here:
             await asyncio.sleep(LOOK)
 
     async def stop(self) -> None:
-        await self._work.desk.stop(self.task, CALLER)
+        await self._work.desk.stop(self.task, NOBODY)
 
     async def patch(self) -> bytes | None:
         return await self._work.desk.patch(self.task)
+
+    @property
+    def kept(self) -> str:
+        return "The same command in another folder tries again."
 
     async def close(self) -> None:
         while not await self._work.engine.db(tables.is_over(self.task)):  # noqa: ASYNC110
@@ -102,7 +105,7 @@ def _asked(repo: str, local: by_path.Folder | None, prompt: str, branch: str, se
         name = re.sub("[^A-Za-z0-9_-]+", "-", os.path.basename(local.path))[:100] or "repository"
         address = f"{settings.github_server_url}/local/{name}"
     return understood(
-        {"repo_url": address, "prompt": prompt, "branch": branch}, None, CALLER, settings.github_server_url
+        {"repo_url": address, "prompt": prompt, "branch": branch}, None, NOBODY, settings.github_server_url
     )
 
 
@@ -116,7 +119,7 @@ async def _begin(work: Work, asked: Asked, local: by_path.Folder | None) -> str:
         instruction=asked.prompt,
         asked_at=datetime.now(UTC).isoformat(timespec="seconds"),
         branch=asked.branch,
-        caller=CALLER,
+        caller=NOBODY,
         path=local.path,
     )
     await work.desk.start(request)

@@ -23,6 +23,8 @@ FIRST_PATIENCE = 15.0
 LONGEST_PAUSE = 10.0
 LINE = 1 << 24
 """Bytes of an event at most."""
+OVER = 204
+"""There is nothing behind what was read: the last event was one that this version does not know."""
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What a server, or something before it, answers while it will pass."""
 
@@ -77,6 +79,8 @@ class There:
             f"{self._server}/code", json=self._sent, headers=headers, allow_redirects=False
         ) as reply:
             await _check(reply)
+            if reply.status == OVER:
+                raise UserError(f"The task is over, and its end was not understood here: see {self._address}")
             self._address = self._server + reply.headers.get("Location", "")
             named = ""
             async for line in reply.content:
@@ -110,6 +114,10 @@ class There:
         except (aiohttp.ClientError, TimeoutError, _Passing) as e:
             raise UserError(f"The work is at {address}, and can't be had now: {str(e) or type(e).__name__}.") from e
 
+    @property
+    def kept(self) -> str:
+        return f"The server has it: {self._address}/patch"
+
     async def close(self) -> None:
         """The server keeps what there is."""
 
@@ -142,8 +150,8 @@ async def _check(reply: aiohttp.ClientResponse) -> None:
 
 
 def _entry(named: str, data: str) -> Entry | None:
-    """None for an event that only a newer version knows."""
+    """None for an event that only a newer version knows; of one that we know, what a newer version adds is left out."""
     try:
-        return Entry(id=named, at=time.time(), event=EVENT.validate_json(data))
+        return Entry(id=named, at=time.time(), event=EVENT.validate_json(data, extra="ignore"))
     except ValidationError:
         return None

@@ -256,6 +256,8 @@ class Over:
     async def patch(self) -> bytes | None:
         return b"--- a\n"
 
+    kept = "It can be had again."
+
     async def close(self) -> None: ...
 
 
@@ -270,7 +272,7 @@ async def test_where_a_patch_is_all_that_there_is_it_becomes_a_file(
     assert Path("backspace-t-1.patch").read_bytes() == b"--- a\n"  # noqa: ASYNC240
     os.unlink("backspace-t-1.patch")
     os.mkdir("backspace-t-1.patch")
-    with pytest.raises(UserError, match="the same command in another folder"):
+    with pytest.raises(UserError, match="It can be had again"):
         await tell(Over(), watch, "larder", said.append)
 
 

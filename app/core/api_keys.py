@@ -12,6 +12,10 @@ _ENTRY = re.compile(
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+")
 
 
+NOBODY = "local"
+"""Who asks where no key is needed."""
+
+
 class ApiKey(Words):
     """`repositories`: the `owner/name`s that it may name, in lower case; none: every one."""
 
@@ -40,6 +44,8 @@ def _entry(place: int, entry: str) -> ApiKey:
         raise ValueError(
             f"entry {place} must be name:key or name:key:owner/repo,owner/repo, the key of 16 or more letters, digits and . _ ~ + / = -"
         )
+    if found["name"] == NOBODY:
+        raise ValueError(f"entry {place} must have another name: {NOBODY} is who asks without a key")
     return ApiKey(
         name=found["name"], key=SecretStr(found["key"]), repositories=frozenset(name.lower() for name in repositories)
     )

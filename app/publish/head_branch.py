@@ -18,6 +18,9 @@ async def start(wanted: str, default: str, heads: GitHub, pulls: GitHub, fork: R
         raise Refusal(f"{wanted} is the default branch, where nothing is written directly: name another.", 422)
     tip = await heads.branch(wanted)
     if tip is None:
+        for above in folders(wanted):
+            if await heads.branch(above):
+                raise Refusal(f"git has no room for {wanted} beside the branch {above}: name another.", 422)
         return default
     if not is_ours(tip):
         raise Refusal(f"There is a branch {wanted} already, and its last commit is not Backspace's: name another.", 422)
@@ -25,6 +28,12 @@ async def start(wanted: str, default: str, heads: GitHub, pulls: GitHub, fork: R
         raise Refusal(f"The branch {wanted} is protected: name another.", 422)
     await check_wanted(wanted, pulls, fork)
     return wanted
+
+
+def folders(branch: str) -> list[str]:
+    """The names that no branch may have beside this one: `a` and `a/b` for `a/b/c`."""
+    parts = branch.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
 async def check_wanted(branch: str, pulls: GitHub, fork: Repository | None = None) -> None:

@@ -14,6 +14,7 @@ from app.core.errors import UserError
 from app.core.task import Outcome, Request, Words
 from app.github.thread import Thread
 from app.publish.commit import Commit, message, names, task_line
+from app.publish.head_branch import folders
 from app.runs import tables
 from app.runs.engine import Engine
 from app.runs.fetched import fetched
@@ -107,6 +108,9 @@ async def folder(path: str, branch: str = "") -> Folder:
         )
     if branch and await _head(path, branch):
         raise UserError(f"There is a branch {branch} already: name another, or check it out to start from it.")
+    for above in folders(branch):
+        if await _head(path, above):
+            raise UserError(f"git has no room for {branch} beside the branch {above}: name another.")
     _, top, _ = await _try(path, "rev-parse", "--show-toplevel")
     _, status, _ = await _try(path, "status", "--porcelain", "-z")
     _, checked_out, _ = await _try(path, "symbolic-ref", "--quiet", "--short", "HEAD")
@@ -118,7 +122,7 @@ async def _head(path: str, branch: str) -> _Head | None:
     code, shown, _ = await _try(path, *show)
     if code != 0:
         return None
-    sha, tree, parents, words = shown.split("\n", 3)
+    sha, tree, parents, words = f"{shown}\n\n\n".split("\n", 3)  # a message may be empty
     return _Head(sha, tree, tuple(parents.split()), words)
 
 

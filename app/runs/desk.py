@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from app.core.api_keys import NOBODY
 from app.core.errors import Refusal
 from app.core.events import Entry
 from app.core.redact import Redactor
@@ -25,11 +26,10 @@ from app.publish import head_branch
 from app.runs import by_token, log, patch, tables
 from app.runs.engine import Engine, Workflow
 from app.runs.steps import attempt, checked
+from app.runs.workflow import patiently
 
 Json = dict[str, Any]
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-LOCAL = "local"
-"""The caller where no key was needed."""
 _NEEDED = ("contents", "pull_requests")
 
 
@@ -71,7 +71,10 @@ class Desk:
         """Record it, without secrets, and put it in line: its key."""
         spec = self._redact.value(request.model_dump())
         await self._engine.begin("ask", f"{request.key}.ask", spec)
-        await self._take(CodeRequest.model_validate(spec))  # at once, so that `read` knows it
+        taken = CodeRequest.model_validate(spec)
+        await patiently(
+            partial(self._engine.db, tables.add_task(taken))
+        )  # so that `read` knows it; it runs in any case
         return request.key
 
     async def workflow(self, workflow: Workflow, spec: Json) -> Json:
@@ -88,7 +91,7 @@ class Desk:
         """The work so far is kept. False where there is no such task."""
         if not await self._engine.db(tables.is_task(task)):
             return False
-        who = f"the key {caller}" if caller != LOCAL else "whoever asked for it"
+        who = f"the key {caller}" if caller != NOBODY else "whoever asked for it"
         await self._engine.stop_task(task, who, f"{task}/stop")
         return True
 

@@ -147,7 +147,7 @@ class Pipeline:
             pull = await step("pull", publishing.pull, footing.ground, commit, gated, told, draft)
         except Failed as e:
             kept = f"The work is on the branch {commit['branch']}."
-            raise Failed(str(e) if kept in str(e) else f"{e} {kept}") from None
+            return End("failed", str(e) if kept in str(e) else f"{e} {kept}", via="link")
         outcomes: dict[str, Outcome] = {
             "finished": "draft" if draft else "ready",
             "limit": "draft",

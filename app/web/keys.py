@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from pydantic import SecretStr
 
-from app.core.api_keys import ApiKey
+from app.core.api_keys import NOBODY, ApiKey
 
-LOCAL = ApiKey(name="local", key=SecretStr(""))
+LOCAL = ApiKey(name=NOBODY, key=SecretStr(""))
 """Who asks where no key is set."""
 
 _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)

@@ -360,6 +360,7 @@ def refusals(lab: Lab, server: Server, mona: Person) -> Iterator[tuple[Repo, Jso
         ["git", "--git-dir", str(lab.home / f"github/{taken.id}.git"), "branch", "theirs", "main"], check=True
     )
     yield taken, {"branch": "theirs"}, 422, "not Backspace's"
+    yield taken, {"branch": "theirs/too"}, 422, "no room"
 
 
 def test_what_can_not_be_worked_on_is_refused_before_it_costs_anything(

@@ -230,3 +230,16 @@ async def test_started_from_a_hook_of_another_repository(
     done = await place().commit(ground, made)
     monkeypatch.undo()
     assert git(theirs, "rev-parse", done.branch) == done.sha
+
+
+async def test_a_branch_that_git_has_no_room_for_is_refused_before_it_costs_anything(theirs: Path) -> None:
+    git(theirs, "branch", "fix")
+    with pytest.raises(UserError, match="no room"):
+        await folder(str(theirs), "fix/a")
+
+
+async def test_a_branch_whose_last_commit_says_nothing_is_taken_like_any_other(theirs: Path) -> None:
+    empty = git(theirs, "commit-tree", "HEAD^{tree}", "-m", "").strip()
+    git(theirs, "update-ref", "refs/heads/quiet", empty)
+    with pytest.raises(UserError, match="name another"):
+        await folder(str(theirs), "quiet")
