@@ -1,5 +1,7 @@
 """The one-line answers to a command that starts no work."""
 
+from typing import Literal
+
 from app.publish.text import inline_code, plain
 
 
@@ -30,6 +32,19 @@ def closed_text() -> str:
 
 def nothing_to_stop_text() -> str:
     return "Nothing runs or waits here."
+
+
+def full_text(login: str, scope: Literal["thread", "actor", "installation"]) -> str:
+    """Of a request that was not taken, because too many are open already."""
+    who = inline_code(login)
+    match scope:
+        case "thread":
+            why = "One request is being worked on here and another already waits"
+        case "actor":
+            why = "As many requests as one person may have open are open already"
+        case "installation":
+            why = "As many requests as all repositories of this owner may have open are open already"
+    return f"{why}, so that of {who} was not taken. Ask again when one is done; `/backspace stop` stops what runs and waits in an issue."
 
 
 def missed_text(login: str) -> str:

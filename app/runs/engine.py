@@ -38,8 +38,8 @@ TO_END = 20.0
 """Seconds for what is under way when the process is told to end: a reply of the model, a request to GitHub."""
 ALONE = "this-file"
 """Name of the one process that a SQLite file serves."""
-DETACHED = ("prepare", "tools", "verify")
-"""Steps that wait for commands in a sandbox, which are keyed and go on without us. All others get time to be recorded."""
+DETACHED = ("prepare", "tools", "verify", "line")
+"""Steps that wait for commands in a sandbox, which are keyed and go on without us, or for a turn. All others get time to be recorded."""
 
 
 class Engine(Records):
@@ -140,6 +140,11 @@ class Engine(Records):
         """Put a workflow in line: one at a time in a thread, `max_runs` in this process."""
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
+
+    @property
+    def slots(self) -> int:
+        """Runs at the same time, in all processes together."""
+        return self._max_runs * (self._leases.alive if self._leases else 1)
 
     @property
     def is_first(self) -> bool:

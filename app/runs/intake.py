@@ -17,6 +17,7 @@ from app.publish import comment, replies
 from app.runs import tables
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Workflow
+from app.runs.line import Line
 from app.runs.steps import Failed, attempt, checked
 from app.trigger.policy import may_start
 
@@ -33,6 +34,7 @@ class Intake:
         self._engine = engine
         self._app = app
         self._comments = comments
+        self._line = Line(engine)
 
     async def record(self, asked: ThreadRequest | Control) -> None:
         """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
@@ -61,9 +63,18 @@ class Intake:
             if not allowed["allowed"]:
                 checked(await workflow.step("refuse", partial(attempt, self._refuse, request, allowed["level"])))
                 return {}
-            checked(await workflow.step("take", partial(attempt, self._take, request)))
-            await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
-            checked(await workflow.step("acknowledge", partial(attempt, self._acknowledge, request)))
+            taken = checked(await workflow.step("take", partial(attempt, self._line.take, request)))
+            if why := taken.get("full"):
+                checked(await workflow.step("turn_away", partial(attempt, self._turn_away, request, why)))
+                return {}
+            if taken.get("held"):
+                answered = await workflow.step("acknowledge", partial(attempt, self._acknowledge, request))
+                await workflow.step("line", partial(attempt, self._line.wait, request))  # it runs, however that ends
+                await self._enqueue(request, spec)
+            else:
+                await self._enqueue(request, spec)
+                answered = await workflow.step("acknowledge", partial(attempt, self._acknowledge, request))
+            checked(answered)
         except Failed as e:  # where it is in line already, the run itself tells the person how it ends
             log.error("a request was not taken, or not answered: %s", e, extra={"task": request.key})
         return {}
@@ -73,8 +84,16 @@ class Intake:
         same = permission.user_id == asked.actor.id
         return {"allowed": same and may_start(permission.level), "level": permission.level if same else "none"}
 
-    async def _take(self, request: ThreadRequest) -> Json:
-        await self._engine.db(tables.add_task(request))
+    async def _enqueue(self, request: ThreadRequest, spec: Json) -> None:
+        await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
+
+    async def _turn_away(self, request: ThreadRequest, why: Json) -> Json:
+        """A line once for each person and each task that was taken since; more than that get a reaction."""
+        told = f"full/{why['newest']}/{request.actor.id}"
+        if await self._engine.db(tables.say_once(why["newest"], "full", request.key, told)) == request.key:
+            await self._say(request, replies.full_text(request.actor.login, why["scope"]))
+        await self._react(request, "confused")
+        await self._app.tokens.revoke(request.key)
         return {}
 
     async def _acknowledge(self, request: ThreadRequest) -> Json:
@@ -88,7 +107,7 @@ class Intake:
     async def _refuse(self, request: ThreadRequest, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
         if level == "triage":
-            await self._line(request, replies.refusal(request.actor.login, level))
+            await self._say(request, replies.refusal(request.actor.login, level))
         else:
             await self._react(request, "confused")
         await self._app.tokens.revoke(request.key)
@@ -97,7 +116,7 @@ class Intake:
     async def _explain(self, request: ThreadRequest, why: str) -> Json:
         """Who asks may be a stranger, so this is said once in a thread."""
         once = f"unknown-{request.repository.id}-{request.thread}"
-        await self._line(request, replies.unknown_text(request.actor.login, why), once)
+        await self._say(request, replies.unknown_text(request.actor.login, why), once)
         await self._app.tokens.revoke(request.key)
         return {}
 
@@ -122,7 +141,7 @@ class Intake:
         return {}
 
     async def _answer_missed(self, asked: ThreadRequest | Control) -> Json:
-        await self._line(asked, replies.missed_text(asked.actor.login))
+        await self._say(asked, replies.missed_text(asked.actor.login))
         await self._app.tokens.revoke(asked.key)
         return {}
 
@@ -136,7 +155,7 @@ class Intake:
                 await self._react(control, "+1")
                 await self._app.tokens.revoke(control.key)
                 return {}
-        await self._line(control, self._answer(control))
+        await self._say(control, self._answer(control))
         await self._app.tokens.revoke(control.key)
         return {}
 
@@ -153,7 +172,7 @@ class Intake:
             case "pull_request":
                 return replies.pull_request_text()
 
-    async def _line(self, asked: ThreadRequest | Control, text: str, key: str | None = None) -> None:
+    async def _say(self, asked: ThreadRequest | Control, text: str, key: str | None = None) -> None:
         """One comment of one line, looked up before it is made."""
         github = self._github(asked, COMMENT)
         mark = comment.marker(key or asked.key)

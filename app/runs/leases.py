@@ -64,6 +64,10 @@ class Leases:
         return min(executor for executor, age in self._ages.items() if age <= LEASE)
 
     @property
+    def alive(self) -> int:
+        return sum(age <= LEASE for age in self._ages.values())
+
+    @property
     def dead(self) -> list[str]:
         return [executor for executor, age in self._ages.items() if age > LEASE]
 

@@ -57,6 +57,13 @@ class Records:
         """Whether there is such a workflow, finished or not, whose log is still there."""
         return bool(await DBOS.list_workflows_async(workflow_ids=[workflow_id], load_input=False, load_output=False))
 
+    async def unfinished(self, *names: str) -> list[str]:
+        """Ids of the workflows of these kinds that are not over."""
+        found = await DBOS.list_workflows_async(
+            name=list(names), status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
+        )
+        return [workflow.workflow_id for workflow in found]
+
     async def forget_before(self, at: float) -> int:
         """Remove the logs of all finished workflows that were begun before this moment, in Unix seconds: how many."""
         before, removed = datetime.fromtimestamp(at, UTC).isoformat(), 0

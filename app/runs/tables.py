@@ -160,6 +160,16 @@ def say(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connection],
     return lambda c: _add_once(c, inbox, {"task": task, "word": word, "actor": actor, "key": key})
 
 
+def say_once(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connection], str]:
+    """As `say`: who said it first."""
+
+    def write(connection: sa.Connection) -> str:
+        say(task, word, actor, key)(connection)
+        return connection.execute(sa.select(inbox.c.actor).where(inbox.c.key == key)).scalar_one()
+
+    return write
+
+
 def stopped(among: Sequence[str]) -> Callable[[sa.Connection], list[str]]:
     """Those of these tasks to which somebody has said stop."""
     query = sa.select(inbox.c.task).distinct().where(inbox.c.task.in_(among), inbox.c.word == "stop")

@@ -1,0 +1,142 @@
+"""Where tasks of threads wait before the engine's queue, so that no thread, person or installation keeps the others from being served.
+
+The queue itself picks at random among threads. So it is given no more tasks than can run, and which they are is decided here.
+What is asked for by `POST /code` goes past this line: its callers have a key of the operator's.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.core.task import ThreadRequest
+from app.runs import tables
+from app.runs.engine import Engine
+from app.runs.tables import metadata, tasks
+from app.trigger.load import Full, Load, full, goes_next
+
+Json = dict[str, Any]
+LOOK = 2.0
+"""Seconds between two looks at whether it is a task's turn."""
+YOUNG = 60.0
+"""Seconds for which a task counts although the engine was not seen to work on it. Later, one without a workflow holds nobody up."""
+LATELY = 7 * 24 * 3600.0
+"""Seconds for which an installation that asked is one to keep a slot free for."""
+
+line = sa.Table(
+    "line",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("begun", sa.Boolean, nullable=False),
+)
+"""Tasks of threads that wait for their turn, or have had it (`begun`)."""
+
+
+class Line:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._alive: frozenset[str] = frozenset()
+        self._looked = float("-inf")
+
+    async def take(self, request: ThreadRequest) -> Json:
+        """Take the task, or say what is full: `{"full": {"scope", "newest"}}`. `{"held": True}` where its turn is still to come."""
+        alive = await self._tasks_alive()
+        if why := await self._engine.db(_take(request, alive)):
+            return {"full": why._asdict()}
+        return {} if await self._begins(request, alive) else {"held": True}
+
+    async def wait(self, request: ThreadRequest) -> Json:
+        """Until it is the task's turn."""
+        while not await self._begins(request, await self._tasks_alive()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
+        return {}
+
+    async def _begins(self, request: ThreadRequest, alive: Collection[str]) -> bool:
+        return await self._engine.db(_begin(request, alive, self._engine.slots))
+
+    async def _tasks_alive(self) -> frozenset[str]:
+        """Tasks that a workflow works on: one look for all that wait here."""
+        if time.monotonic() - self._looked > LOOK / 2:
+            self._looked = time.monotonic()
+            unfinished = await self._engine.unfinished("intake", "run")
+            self._alive = frozenset(workflow.rpartition(".")[0] for workflow in unfinished)
+        return self._alive
+
+
+def _take(request: ThreadRequest, alive: Collection[str]) -> Callable[[sa.Connection], Full | None]:
+    def write(connection: sa.Connection) -> Full | None:
+        _alone(connection)
+        why = full(_load_of(request), [one for one, _ in _open(connection, alive)])
+        if why is None:
+            tables.add_task(request)(connection)
+        return why
+
+    return write
+
+
+def _begin(request: ThreadRequest, alive: Collection[str], slots: int) -> Callable[[sa.Connection], bool]:
+    """Whether it has had its turn. Else it waits for it from now on."""
+
+    def write(connection: sa.Connection) -> bool:
+        _alone(connection)
+        if connection.execute(sa.select(line).where(line.c.task == request.key)).first() is None:
+            connection.execute(line.insert().values(task=request.key, begun=False))
+        found = _open(connection, {*alive, request.key})
+        waiting = [one for one, has_begun in found if has_begun is False]
+        begun = [one for one, has_begun in found if has_begun]
+        asked = _load_of(request)
+        if asked not in waiting:  # it has begun, or is over
+            return True
+        may = goes_next(asked, waiting, begun, slots, shared=_is_shared(connection, request.installation))
+        if may:
+            connection.execute(line.update().where(line.c.task == request.key).values(begun=True))
+        return may
+
+    return write
+
+
+def _alone(connection: sa.Connection) -> None:
+    """One decision after the other. SQLite has one connection."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('backspace line'))"))
+
+
+def _open(connection: sa.Connection, alive: Collection[str]) -> list[tuple[Load, bool | None]]:
+    """Open tasks of threads, oldest first, and whether each has begun; None for one that does not wait either."""
+    query = (
+        sa.select(
+            tasks.c.key,
+            tasks.c.thread,
+            _number("actor", "id"),
+            _number("installation"),
+            line.c.begun,
+            tasks.c.created_at,
+        )
+        .join(line, line.c.task == tasks.c.key, isouter=True)
+        .where(tasks.c.outcome.is_(None), tasks.c.request["kind"].as_string() == "thread")
+        .order_by(tasks.c.seq)
+    )
+    young = time.time() - YOUNG
+    return [
+        (Load(key, thread, actor, installation), begun)
+        for key, thread, actor, installation, begun, at in connection.execute(query)
+        if key in alive or at > young
+    ]
+
+
+def _is_shared(connection: sa.Connection, installation: int) -> bool:
+    """Whether another installation has asked lately."""
+    since = time.time() - LATELY
+    query = sa.select(tasks.c.seq).where(tasks.c.created_at > since, _number("installation") != installation).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _number(*path: str) -> sa.ColumnElement[int]:
+    """A number in a request. GitHub's ids need more than 32 bits."""
+    return sa.cast(tasks.c.request[path].as_string(), sa.BigInteger)
+
+
+def _load_of(request: ThreadRequest) -> Load:
+    return Load(request.key, tables.thread_of(request), request.actor.id, request.installation)

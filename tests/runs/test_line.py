@@ -1,0 +1,85 @@
+"""What is full and whose turn it is, by the tables."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from app.core.task import Actor, CodeRequest, Repository, ThreadRequest
+from app.runs import line, tables
+from app.runs.database import Database
+from app.trigger.load import Full
+
+BIG = 2**40
+"""GitHub's ids outgrow 32 bits."""
+
+
+def asked(n: int, thread: int = 1, installation: int = BIG) -> ThreadRequest:
+    return ThreadRequest(
+        key=f"c-1-{n}",
+        delivery="d",
+        installation=installation,
+        repository=Repository(id=installation, full_name="o/r"),
+        thread=thread,
+        actor=Actor(id=BIG + 1, login="alice"),
+        instruction="Do it.",
+        comment_id=n,
+        asked_at="2026-11-20T10:05:00Z",
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path / 'line.db'}")
+    database.open()
+    database.transaction(tables.create)
+    return database
+
+
+def take(database: Database, request: ThreadRequest, alive: tuple[str, ...] = ()) -> Full | None:
+    return database.transaction(line._take(request, alive))
+
+
+def begin(database: Database, request: ThreadRequest, slots: int = 2, alive: tuple[str, ...] = ()) -> bool:
+    return database.transaction(line._begin(request, alive, slots))
+
+
+def test_a_third_in_a_thread_is_not_taken_until_one_is_over(database: Database) -> None:
+    """RT-D06"""
+    first, second, third = asked(1), asked(2), asked(3)
+    assert (take(database, first), take(database, second)) == (None, None)
+    assert take(database, third) == Full("thread", second.key)
+    assert take(database, second) is None, "it was taken already, by a step that runs again"
+    database.transaction(tables.set_outcome(first.key, "ready"))
+    assert take(database, third) is None
+
+
+def test_a_task_that_nothing_works_on_fills_nothing_up_for_long(database: Database) -> None:
+    first, second, third = asked(1), asked(2), asked(3)
+    take(database, first)
+    take(database, second)
+    begin(database, first)
+    old = time.time() - line.YOUNG - 1
+    database.transaction(lambda c: c.execute(tables.tasks.update().values(created_at=old)).rowcount)
+    assert take(database, third, alive=(first.key, second.key)) == Full("thread", second.key)
+    assert take(database, third, alive=(first.key,)) is None
+
+
+def test_a_turn_once_had_stays_and_the_next_comes_when_it_is_over(database: Database) -> None:
+    """RT-D04: of two slots one is left to the other installation."""
+    first, second, other = asked(1, 1), asked(2, 2), asked(3, 1, installation=8)
+    direct = CodeRequest(key="t-1", repository=other.repository, instruction="x", asked_at="", caller="ci")
+    for request in (first, second, other):
+        take(database, request)
+    database.transaction(tables.add_task(direct))
+    assert [begin(database, request) for request in (first, second, other)] == [True, False, True]
+    assert [begin(database, request) for request in (first, second, other)] == [True, False, True]
+    database.transaction(tables.set_outcome(first.key, "ready"))
+    assert begin(database, second)
+
+
+def test_alone_an_installation_has_every_slot(database: Database) -> None:
+    requests = [asked(n, n) for n in (1, 2, 3)]
+    for request in requests:
+        take(database, request)
+    assert [begin(database, request) for request in requests] == [True, True, False]
