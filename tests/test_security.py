@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.github import tokens
+from app.github import thread, tokens
 from app.publish.changes import Limits
 from app.sandbox import bubblewrap, keeper
 from app.settings import Settings
@@ -29,6 +29,8 @@ def test_the_limits_are_those_that_hold() -> None:
     assert f"`/dev/shm` {bubblewrap.SHARED_MEMORY >> 20} MB" in PAGE
     assert {8 << 30, 2 << 30, 4096} <= set(process.values())
     assert "8 GB of data, a file 2 GB" in PAGE
+    told = f"the newest {thread.COMMENTS}, of at most {thread.AUTHORS} authors besides the asker, {thread.CHARACTERS:,} characters"
+    assert told in PAGE
     assert "4,096 processes" in PAGE
 
 
