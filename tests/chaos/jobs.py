@@ -1,0 +1,148 @@
+"""Work that is asked for while servers are killed, and what must have come of it."""
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from tests.chaos.log import Log
+from tests.e2e.lab import FIX, Json, Lab, Repo, Server, bash
+
+ALLOWED: tuple[Json, ...] = (
+    {"metadata": "read"},
+    {"issues": "write", "metadata": "read"},
+    {"contents": "read", "metadata": "read"},
+    {"contents": "read", "pull_requests": "read", "metadata": "read"},
+    {"contents": "write", "pull_requests": "write", "metadata": "read"},
+)
+"""Permissions of tokens: those of one stage."""
+FINAL = {"ready": "✅", "stopped": "🛑 Stopped"}
+"""What stands in a status comment that says the end."""
+BREAK = {
+    "name": "edit",
+    "input": {"path": "greet.py", "old_str": '"Hello " + name', "new_str": '"Hello"'},
+}
+MEND = {"name": "edit", "input": {"path": "greet.py", "old_str": '"Hello"', "new_str": 'f"Hello, {name}!"'}}
+
+
+def effect(number: int, seconds: float = 0.3) -> Json:
+    """A command that shows how often it was run."""
+    return bash(f"echo {number} >> effects; sleep {seconds:g}")
+
+
+END: Json = {"text": "Greet with a comma", "delay": 0.2}
+EDITS: tuple[Json, ...] = ({"tools": [FIX, effect(1)], "delay": 0.2}, {"tools": [effect(2)]}, END)
+MENDED: tuple[Json, ...] = (
+    {"tools": [BREAK, effect(1)]},
+    {"text": "That should do", "delay": 0.2},
+    {"tools": [effect(2), MEND]},
+    END,
+)
+STOPPED: tuple[Json, ...] = ({"tools": [FIX, effect(1)], "delay": 0.2}, {"tools": [bash("sleep 600")]}, END)
+
+
+@dataclass
+class Job:
+    """`tasks` requests in a repository of its own, all with the same end."""
+
+    kind: str
+    repo: Repo
+    turns: tuple[Json, ...]
+    outcome: str = "ready"
+    effects: str = "1\n2\n"
+    tasks: int = 1
+    issue: int | None = None
+
+    def ask(self, log: Log) -> None:
+        """To be called in a thread: the server is killed while it answers."""
+        self.repo.script(*self.turns)
+        if self.kind == "code":
+            self._ask_directly()
+            return
+        self.issue = self.repo.issue()
+        for _ in range(self.tasks):
+            self._comment("/backspace add the comma")
+        if self.kind == "stopped":
+            while not any(len(log.turns(task)) == 2 for task in log.tasks(self.repo.id)):
+                time.sleep(0.1)
+            self._comment("/backspace stop")
+
+    def _comment(self, body: str) -> None:
+        """A delivery that fails is GitHub's to tell, and the server's to find."""
+        path = f"{self.repo.control}/issues/{self.issue}/comments"
+        with httpx.Client(base_url=self.repo.lab.url, timeout=60) as http:
+            http.post(path, json={"user": "alice", "body": body}).raise_for_status()
+
+    def _ask_directly(self) -> None:
+        """As a client does that asks again until it has an answer."""
+        headers = {"Idempotency-Key": secrets.token_hex(8)}
+        body = {"repo_url": f"{self.repo.lab.url}/{self.repo.full_name}", "prompt": "Add the comma."}
+        url = f"{self.repo.server.url}/code"
+        while True:
+            with (
+                contextlib.suppress(httpx.TransportError),
+                httpx.stream("POST", url, json=body, headers=headers, timeout=20) as reply,
+            ):
+                if "Location" in reply.headers:
+                    return
+            time.sleep(0.2)
+
+    def problems(self, log: Log) -> Iterator[str]:
+        """What is not as it must be, once all is over: `lost …`, `doubled …`, or something else."""
+        state, tasks = self.repo.state(), log.tasks(self.repo.id)
+        if list(tasks.values()) != [self.outcome] * self.tasks:
+            yield f"lost: outcomes {tasks}, not {self.outcome}"
+        if self.issue is not None:
+            yield from _amount("status comment", len(self.repo.ours(self.issue)), self.tasks)
+            for comment in self.repo.ours(self.issue):
+                if FINAL[self.outcome] not in comment["body"]:
+                    yield f"lost: the end of the status comment {comment['body'][:300]!r}"
+        heads = [pull["head"] for pull in state["pulls"]]
+        yield from _amount("pull request", len(heads), self.tasks)
+        yield from _amount("branch", len(state["branches"]), self.tasks + 1)
+        if sorted(state["branches"]) != sorted({"main", *heads}):
+            yield f"branches {sorted(state['branches'])} for the pull requests of {heads}"
+        for head in heads:
+            found = self.repo.file("effects", head) or ""
+            if found != self.effects:
+                lines = found.splitlines()
+                yield f"{'doubled' if len(lines) > len(set(lines)) else 'lost'}: effects of calls {found!r}"
+        for token in state["tokens"]:
+            if token["repository_ids"] != [self.repo.id] or token["permissions"] not in ALLOWED:
+                yield f"a wide token: {token['permissions']} for {token['repository_ids']}"
+        counted, sent = sum(_requests(log.turns(task)) for task in tasks), len(self.repo.asked())
+        if counted < sent:
+            yield f"lost: {counted} requests to the model were counted, {sent} reached it"
+
+
+def _requests(turns: list[Json]) -> int:
+    """What a task has on its account behind its last turn."""
+    return max((turn["spent"]["requests"] for turn in turns), default=0)
+
+
+def _amount(what: str, found: int, wanted: int) -> Iterator[str]:
+    if found != wanted:
+        yield f"{'doubled' if found > wanted else 'lost'}: {found} times {what}, not {wanted}"
+
+
+def some(lab: Lab, server: Server) -> list[Job]:
+    """One of each kind, side by side."""
+    edits, mended, stopped, code, thread = (lab.repository(server) for _ in range(5))
+    return [
+        Job("edits", edits, EDITS),
+        Job("mended", mended, MENDED),
+        Job("stopped", stopped, STOPPED, "stopped", "1\n"),
+        Job("code", code, EDITS),
+        Job("thread", thread, EDITS, tasks=2),
+    ]
+
+
+def ask_all(jobs: list[Job], log: Log) -> list[threading.Thread]:
+    asking = [threading.Thread(target=job.ask, args=(log,), daemon=True) for job in jobs]
+    for thread in asking:
+        thread.start()
+    return asking
