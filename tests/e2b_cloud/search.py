@@ -1,6 +1,7 @@
 """Whether a sandbox holds a secret: in its files, their names, git's objects and its processes, plain or in a form that gives it back."""
 
 import base64
+import html
 import json
 import os
 import subprocess
@@ -18,6 +19,8 @@ def forms(secret: str) -> dict[str, set[bytes]]:
         "reversed": {raw[::-1], secret[::-1].encode()},
         "hex": {raw.hex().encode(), raw.hex().upper().encode()},
         "URL-encoded": {quote(secret, safe="").encode(), b"".join(b"%%%02X" % byte for byte in raw)} - {raw},
+        "JSON-escaped": {json.dumps(secret)[1:-1].encode()} - {raw},
+        "HTML-escaped": {html.escape(secret).encode(), html.escape(secret, quote=False).encode()} - {raw},
         "base64": {_base64(raw, before, letters) for before in range(3) for letters in (b"+/", b"-_")},
     }
 
@@ -30,21 +33,26 @@ def _base64(raw: bytes, before: int, letters: bytes) -> bytes:
 
 def given_away(secrets: Iterable[str], sandbox: dict[str, Any]) -> list[str]:
     """Where each is found, and in which form: one line each. `sandbox` is the stand-in's report of it."""
-    wanted = [(secret, name, found) for secret in secrets for name, all_ in forms(secret).items() for found in all_]
+    return found(secrets, places(sandbox))
+
+
+def found(secrets: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
+    """The same of any places, by their names."""
+    wanted = [(secret, name, form) for secret in secrets for name, all_ in forms(secret).items() for form in all_]
     lines = []
-    for place, content in _places(sandbox):
+    for place, content in places:
         lines += [f"{secret[:12]}… {name} in {place}" for secret, name, form in wanted if form in content]
     return lines
 
 
-def _places(sandbox: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+def places(sandbox: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     yield "a process", "\n".join(_strings([p["argv"] + p["environ"] for p in sandbox["processes"]])).encode()
     yield "what it was made with", json.dumps([sandbox["metadata"], sandbox["envs"]], ensure_ascii=False).encode()
     disk = Path(sandbox["disk"])
     for folder, folders, files in os.walk(disk):
         where = Path(folder)
         if "objects" in folders and "HEAD" in files:
-            yield f"git's objects in {where.relative_to(disk)}", _objects(where)
+            yield f"git's objects in {where.relative_to(disk)}", objects(where)
         for path in (where / name for name in (*folders, *files)):
             yield "the name of a file", os.fsencode(path.name)
             if path.is_symlink():
@@ -57,7 +65,7 @@ def _strings(lists: list[list[str]]) -> list[str]:
     return [text for texts in lists for text in texts]
 
 
-def _objects(repository: Path) -> bytes:
+def objects(repository: Path) -> bytes:
     """All that git keeps, also what no branch holds any more."""
     env = {
         "PATH": os.environ["PATH"],
