@@ -23,6 +23,7 @@ from app.core.redact import Redactor
 from app.core.task import CodeRequest, Request
 from app.github.app import App
 from app.github.user import User
+from app.runs.access import Accesses
 from app.runs.by_app import ByApp
 from app.runs.by_path import ByPath
 from app.runs.by_token import ByToken
@@ -73,7 +74,8 @@ class Work:
     intake: Intake | None
     """None without the App: nothing comes from GitHub then."""
     desk: Desk
-    warm: Warm
+    accesses: Accesses | None
+    """None without the App, too."""
 
 
 @asynccontextmanager
@@ -102,9 +104,10 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, checking, warm)
         traces = _traces_of(settings, engine, redactor)
         engine.register("run", traces.of(pipeline) if traces else pipeline)
-        intake, label = None, settings.backspace_label
+        intake, accesses, label = None, None, settings.backspace_label
         if app and comments:
             intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=label)
+            accesses = Accesses(engine=engine, app=app, warm=warm)
             engine.register("intake", intake.request)
             engine.register("control", intake.control)
             engine.register("missed", intake.missed)
@@ -114,7 +117,7 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         missed = [_missed_of(engine, app, intake, label)] if app and intake else []
         clean = Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever()
         background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep, clean)]
-        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, warm=warm)
+        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, accesses=accesses)
         for task in background:
             task.cancel()
 
@@ -126,7 +129,7 @@ async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
     """
     async with working(settings) as work:
         ready = asyncio.Event()
-        webhook = _webhook_of(settings, work.intake, work.warm) if work.intake else None
+        webhook = _webhook_of(settings, work.intake, work.accesses) if work.intake and work.accesses else None
         runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work)))
         address = await _listen(runner, settings.host, settings.port)
         ready.set()
@@ -267,8 +270,8 @@ def _missed_of(engine: Engine, app: App, intake: Intake, label: str) -> Coroutin
     return missed.sweep_for_ever(lambda: engine.is_first)
 
 
-def _webhook_of(settings: Settings, intake: Intake, warm: Warm) -> Webhook:
-    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record, warm.outdate)
+def _webhook_of(settings: Settings, intake: Intake, accesses: Accesses) -> Webhook:
+    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record, accesses.changed)
 
 
 def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Traces | None":

@@ -114,9 +114,10 @@ class GitHub:
         reply = await self._write("POST", "/issues/{number}/comments", {"body": body}, again=False, number=thread)
         return CommentRef(id=reply["id"], url=reply["html_url"])
 
-    async def edit_comment(self, comment_id: int, body: str) -> None:
-        """Waits for the installation's turn to write: for words that must land."""
-        await self._write("PATCH", "/issues/comments/{id}", {"body": body}, again=True, id=comment_id)
+    async def edit_comment(self, comment_id: int, body: str) -> str:
+        """What it says then. Waits for the installation's turn to write: for words that must land."""
+        reply = await self._write("PATCH", "/issues/comments/{id}", {"body": body}, again=True, id=comment_id)
+        return str((reply or {}).get("body") or "")
 
     async def try_edit_comment(self, comment_id: int, body: str) -> bool:
         """Edit it if that costs nobody else a turn, else False: for words that newer ones will replace."""

@@ -140,6 +140,11 @@ class Tokens:
                 except (Transient, Refused, NotFound, Conflict) as e:
                     log.warning("a token of run %s could not be revoked: %s", run, e)
 
+    def drop(self, run: str) -> None:
+        """GitHub has ended every token of the run itself."""
+        for key in [key for key in self._cache if key.run == run]:
+            self._cache.pop(key, None)
+
     async def revoke_token(self, token: str) -> None:
         """End this token; one that has ended already is fine. Raises Transient where GitHub can't be asked."""
         try:

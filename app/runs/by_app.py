@@ -81,8 +81,15 @@ class ByApp:
         )
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
+        """To the branch that is the default one now, where that of the beginning was renamed or deleted meanwhile."""
         github = self._github(ground.run, ground.request, PUBLISH)
-        return await opened(github, ground, offer, head, server_url=self._server_url)
+        pull = await opened(github, ground, offer, head, server_url=self._server_url)
+        if pull.url or await github.branch(ground.branch):
+            return pull
+        now = (await self._github(ground.run, ground.request, CHECK).repository()).default_branch
+        if now == ground.branch:
+            return pull
+        return await opened(github, ground.model_copy(update={"branch": now}), offer, head, server_url=self._server_url)
 
     async def close(self, run: str) -> None:
         await self._app.tokens.revoke(run)

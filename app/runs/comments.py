@@ -29,6 +29,8 @@ BETWEEN_EDITS = 10.0
 """Seconds between two edits of a run's comment; the last state does not wait."""
 CLOCK_EDITS = 60.0
 """Seconds after which a comment is edited although only its durations have changed."""
+AFTER_A_REFUSAL = 300.0
+"""Seconds more where GitHub did not let us: somebody has to change something first. The last state does not wait."""
 LOOK = 5.0
 """Seconds after which the loop looks without having been woken."""
 
@@ -94,9 +96,9 @@ class Comments:
         github = self._github(request)
         comment_id = await self._engine.db(tables.comment_of(request.key))
         try:
-            await github.edit_comment(comment_id or await self._find_or_make(request, body), body)
+            await _edit_surely(github, comment_id or await self._find_or_make(request, body), body)
         except NotFound:
-            await github.edit_comment(await self._find_or_make(request, body), body)
+            await _edit_surely(github, await self._find_or_make(request, body), body)
 
     async def _react(self, request: ThreadRequest, reaction: Literal["rocket", "confused"]) -> None:
         if request.comment_id is None:
@@ -167,7 +169,7 @@ class Comments:
                 await self._admit_if_late(request)
         except (Transient, UserError, NotFound) as e:
             log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
-            written.at = time.monotonic()
+            written.at = time.monotonic() + (0 if isinstance(e, Transient) else AFTER_A_REFUSAL)
 
     async def _admit_if_late(self, request: ThreadRequest) -> None:
         """The process may have slept while its edit was on the way, which then came after those of another."""
@@ -203,3 +205,15 @@ class Comments:
 
     def _github(self, request: ThreadRequest) -> GitHub:
         return self._app.repository(request.key, request.installation, request.repository, COMMENT)
+
+
+async def _edit_surely(github: GitHub, comment_id: int, body: str) -> None:
+    """Once more where GitHub says that it did, and shows other words."""
+    for _ in range(2):
+        if _same(await github.edit_comment(comment_id, body), body):
+            return
+    log.warning("comment %d does not say what it was told to", comment_id)
+
+
+def _same(said: str, body: str) -> bool:
+    return said.replace("\r\n", "\n").strip() == body.replace("\r\n", "\n").strip()

@@ -225,6 +225,22 @@ def mend(task: str) -> Callable[[sa.Connection], None]:
     return write
 
 
+def mend_stopped(actor: str, installation: int) -> Callable[[sa.Connection], None]:
+    """The comments of tasks of this installation that `actor` stopped: one write for each, however often this is called."""
+
+    def write(connection: sa.Connection) -> None:
+        stopped_by = sa.select(inbox.c.task).where(inbox.c.word == "stop", inbox.c.actor == actor)
+        found = connection.execute(
+            sa.select(tasks.c.key, tasks.c.request).where(tasks.c.key.in_(stopped_by), tasks.c.outcome.is_not(None))
+        )
+        for key, request in found.all():
+            if request["installation"] == installation:
+                mend(key)(connection)
+                connection.execute(inbox.delete().where(inbox.c.task == key, inbox.c.actor == actor))
+
+    return write
+
+
 def mended(task: str) -> Callable[[sa.Connection], None]:
     return lambda c: _done(c.execute(mends.delete().where(mends.c.task == task)))
 

@@ -76,12 +76,13 @@ class IssueLabeled(_Payload):
     label: Label
 
 
-class _Identified(_Part):
+class Identified(_Part):
     id: Id
 
 
 class Removal(_Part):
-    """Of `installation` deleted, and of `installation_repositories` removed."""
+    """Of `installation` deleted, suspended or unsuspended, and of `installation_repositories` removed."""
 
-    repositories: list[_Identified] = []
-    repositories_removed: list[_Identified] = []
+    installation: Installation
+    repositories: list[Identified] = []
+    repositories_removed: list[Identified] = []

@@ -1,12 +1,12 @@
 """What a delivery asks for, decided from its payload alone: a ThreadRequest, a Control, or nothing."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.trigger.command import Command, parse
-from app.trigger.payload import Issue, IssueComment, IssueLabeled, Removal
+from app.trigger.payload import Identified, Issue, IssueComment, IssueLabeled, Removal
 
 LABEL_INSTRUCTION = "Resolve this issue."
 _P = TypeVar("_P", IssueComment, IssueLabeled, Removal)
@@ -29,14 +29,35 @@ def decide(event: str, payload: dict[str, Any], delivery: str, *, label: str) ->
     return None
 
 
-def removed(event: str, payload: dict[str, Any]) -> tuple[int, ...]:
-    """Ids of the repositories that the App was taken from. Raises BadPayload."""
+class Access(NamedTuple):
+    """What the App may do has changed."""
+
+    how: Literal["removed", "suspended", "restored"]
+    installation: int
+    repositories: tuple[int, ...] = ()
+    """Ids, where it was removed."""
+    whole: bool = True
+    """Not these repositories alone, but all of the installation."""
+
+
+def access(event: str, payload: dict[str, Any]) -> Access | None:
+    """None where the App may do what it might before. Raises BadPayload."""
     match event, payload.get("action"):
         case "installation", "deleted":
-            return tuple(repository.id for repository in _parsed(Removal, payload).repositories)
+            said = _parsed(Removal, payload)
+            return Access("removed", said.installation.id, _ids(said.repositories))
         case "installation_repositories", "removed":
-            return tuple(repository.id for repository in _parsed(Removal, payload).repositories_removed)
-    return ()
+            said = _parsed(Removal, payload)
+            return Access("removed", said.installation.id, _ids(said.repositories_removed), whole=False)
+        case "installation", "suspend":
+            return Access("suspended", _parsed(Removal, payload).installation.id)
+        case "installation", "unsuspend":
+            return Access("restored", _parsed(Removal, payload).installation.id)
+    return None
+
+
+def _ids(repositories: list[Identified]) -> tuple[int, ...]:
+    return tuple(repository.id for repository in repositories)
 
 
 def may_start(level: str) -> bool:

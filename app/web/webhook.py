@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from app.core.task import Control, ThreadRequest
-from app.trigger.policy import BadPayload, decide, removed
+from app.trigger.policy import Access, BadPayload, access, decide
 from app.web.body import check_type, json_object, read
 
 log = logging.getLogger(__name__)
@@ -32,22 +32,22 @@ _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,80}")
 
 Record = Callable[[ThreadRequest | Control], Awaitable[None]]
 """Returns when it is on disk, also where it was there before. Anything it raises is a 503."""
-Forget = Callable[[Sequence[int]], Awaitable[None]]
-"""Takes the ids of repositories that the App was taken from; as Record."""
+Changed = Callable[[Access], Awaitable[None]]
+"""Takes what the App may do now; as Record."""
 
 
 class Webhook:
     """`secrets`: any of them may have signed. `label`: the one that asks for work."""
 
     def __init__(
-        self, secrets: Sequence[str], label: str, record: Record, forget: Forget, body_seconds: float = BODY_SECONDS
+        self, secrets: Sequence[str], label: str, record: Record, changed: Changed, body_seconds: float = BODY_SECONDS
     ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("a webhook without a secret would take anybody's word")
         self._keys = [secret.encode() for secret in secrets]
         self._label = label
         self._record = record
-        self._forget = forget
+        self._changed = changed
         self._body_seconds = body_seconds
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -59,14 +59,14 @@ class Webhook:
         payload = await json_object(body)
         try:
             asked = decide(event, payload, delivery, label=self._label)
-            taken = removed(event, payload)
+            change = access(event, payload)
         except BadPayload as e:
             raise web.HTTPBadRequest(text=str(e)) from None
         if asked:
             request[TASK] = asked.key
         try:
-            if taken:
-                await self._forget(taken)
+            if change:
+                await self._changed(change)
             if asked is None:
                 return web.Response(status=204)
             await self._record(asked)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.task import Actor, Control, Repository, ThreadRequest
-from app.trigger.policy import BadPayload, decide, may_start
+from app.trigger.policy import Access, BadPayload, access, decide, may_start
 from tests.trigger.payloads import ALICE, BOT, comment, issue, labeled
 
 
@@ -148,6 +148,34 @@ def test_any_json_in_any_field_is_decided_or_refused_and_never_crashes(field: st
     except BadPayload:
         return
     assert asked is None or isinstance(asked, ThreadRequest | Control)
+
+
+INSTALLED = {"installation": {"id": 7}, "repositories": [{"id": 1}, {"id": 2}], "repositories_removed": [{"id": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "expected"),
+    [
+        ("installation", "deleted", Access("removed", 7, (1, 2))),
+        ("installation_repositories", "removed", Access("removed", 7, (3,), whole=False)),
+        ("installation", "suspend", Access("suspended", 7)),
+        ("installation", "unsuspend", Access("restored", 7)),
+        ("installation", "created", None),
+        ("installation", "new_permissions_accepted", None),
+        ("installation_repositories", "added", None),
+        ("repository", "deleted", None),
+        ("issues", "deleted", None),
+    ],
+)
+def test_what_the_app_may_do_now(event: str, action: str, expected: Access | None) -> None:
+    """FL-G07, FL-G08, FL-G09"""
+    assert access(event, {**INSTALLED, "action": action}) == expected
+
+
+@pytest.mark.parametrize("broken", [{"installation": None}, {"installation": {"id": "7"}}, {"repositories": "all"}])
+def test_a_removal_that_names_nothing_is_a_bad_payload(broken: dict[str, Any]) -> None:
+    with pytest.raises(BadPayload, match=next(iter(broken))):
+        access("installation", {**INSTALLED, "action": "deleted", **broken})
 
 
 @pytest.mark.parametrize("level", ["write", "maintain", "admin"])

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from app.core.task import Control, ThreadRequest
+from app.trigger.policy import Access
 from app.web.health import Health
 from app.web.server import make_app, make_runner
 from app.web.webhook import Webhook
@@ -30,7 +31,7 @@ class Edge:
     port: int = 0
     ready: bool = True
     recorded: list[ThreadRequest | Control] = field(default_factory=list)
-    forgotten: list[int] = field(default_factory=list)
+    changes: list[Access] = field(default_factory=list)
     broken: Exception | None = None
     delay: float = 0
 
@@ -40,10 +41,10 @@ class Edge:
             raise self.broken
         self.recorded.append(asked)
 
-    async def forget(self, repositories: Sequence[int]) -> None:
+    async def changed(self, access: Access) -> None:
         if self.broken:
             raise self.broken
-        self.forgotten += repositories
+        self.changes.append(access)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -81,7 +82,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
     edge = Edge()
-    webhook = Webhook((SECRET, OLD), "backspace", edge.record, edge.forget, body_seconds=2)
+    webhook = Webhook((SECRET, OLD), "backspace", edge.record, edge.changed, body_seconds=2)
     runner = make_runner(make_app(webhook, Health(lambda: edge.ready)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

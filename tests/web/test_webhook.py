@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from app.core.task import Control, ThreadRequest
+from app.trigger.policy import Access
 from app.web.webhook import Webhook
 from tests.trigger.payloads import comment, issue, labeled
 from tests.web.conftest import OLD, SECRET, Edge, sign
@@ -216,23 +217,18 @@ async def test_a_webhook_without_a_secret_is_not_made(edge: Edge) -> None:
     """RT-W05"""
     for secrets in ((), ("",), (SECRET, "")):
         with pytest.raises(ValueError, match="secret"):
-            Webhook(secrets, "backspace", edge.record, edge.forget)
+            Webhook(secrets, "backspace", edge.record, edge.changed)
 
 
-TAKEN: dict[str, tuple[dict[str, Any], list[int]]] = {
-    "installation": ({"action": "deleted", "repositories": [{"id": 1, "full_name": "a/b"}, {"id": 2}]}, [1, 2]),
-    "installation_repositories": ({"action": "removed", "repositories_removed": [{"id": 3}]}, [3]),
-}
+REMOVED = {"action": "deleted", "installation": {"id": 7}, "repositories": [{"id": 1, "full_name": "a/b"}, {"id": 2}]}
 
 
-@pytest.mark.parametrize("event", TAKEN)
-async def test_what_is_kept_of_a_repository_is_forgotten_when_the_app_is_taken_from_it(edge: Edge, event: str) -> None:
-    payload, repositories = TAKEN[event]
+async def test_what_the_app_may_do_no_more_is_heard_and_heard_again_where_it_could_not_be_noted(edge: Edge) -> None:
+    """FL-G09"""
     edge.broken = OSError("disk full")
-    assert (await edge.deliver(payload, event=event))[0] == 503
+    assert (await edge.deliver(REMOVED, event="installation"))[0] == 503
     edge.broken = None
-    assert (await edge.deliver(payload, event=event))[0] == 204
-    assert (await edge.deliver({**payload, "action": "suspend"}, event=event))[0] == 204
-    assert edge.forgotten == repositories
-    assert (await edge.deliver({"action": "deleted", "repositories": "all"}, event="installation"))[0] == 400
+    assert (await edge.deliver(REMOVED, event="installation"))[0] == 204
+    assert edge.changes == [Access("removed", 7, (1, 2))]
+    assert (await edge.deliver({**REMOVED, "repositories": "all"}, event="installation"))[0] == 400
     assert edge.recorded == []
