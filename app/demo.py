@@ -80,6 +80,10 @@ class Demo:
             _refuse_far_e2b()
         with tempfile.TemporaryDirectory(prefix="backspace-demo-", ignore_cleanup_errors=True) as temporary:
             work = _folder(self._work or Path(temporary))
+            self._console.print(
+                "A GitHub and a model are simulated on this machine, so the dollars are too; the rest is real.",
+                style="dim",
+            )
             self._console.print(f"[bold]{project.name} {project.version}[/] · preparing its files")
             await asyncio.to_thread(prepare, project, wheels=work / "wheels", dest=work / "project")
             arguments = ("-m", "app.simulator", "--data", str(work / "github"))
@@ -169,7 +173,14 @@ class Demo:
             )
         base = f"{simulator}/{OWNER}/{project.name}"
         pulls = [("pull request", f"{base}/pull/{pull['number']}") for pull in verdict.pulls]
-        return addresses([("issue", f"{base}/issues/1"), *pulls, ("events", verdict.stream)])
+        return addresses(
+            [
+                ("issue", f"{base}/issues/1"),
+                *pulls,
+                ("events", verdict.stream),
+                ("docs of /code", verdict.stream.partition("/code/")[0] + "/docs"),
+            ]
+        )
 
 
 @contextlib.asynccontextmanager

@@ -9,10 +9,10 @@ import aiohttp
 
 from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
-from app.github.errors import NotFound
+from app.github.errors import NotFound, Unauthorized
 from app.sandbox import bubblewrap
 from app.settings import Settings, load
-from app.wiring import app_of, sandboxes_of
+from app.wiring import app_of, sandboxes_of, user_of
 
 NEEDED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
 EVENTS = ("issue_comment", "issues")
@@ -31,7 +31,8 @@ async def findings() -> AsyncIterator[Finding]:
             yield False, line
         return
     yield True, "The settings are complete."
-    for check in (_database, _sandbox, _github, _model):
+    token = (_token,) if settings.github_token else ()
+    for check in (_database, _sandbox, _github, *token, _model):
         yield await _tried(check, settings)
 
 
@@ -97,6 +98,17 @@ async def _github(settings: Settings) -> str:
             f"The App {facts.slug} is not subscribed to: {', '.join(deaf)}. Tick them on its settings page."
         )
     return f"GitHub knows the App as {facts.slug}, with the permissions and events it needs."
+
+
+async def _token(settings: Settings) -> str:
+    async with aiohttp.ClientSession() as session:
+        user = user_of(settings, session)
+        assert user
+        try:
+            account = await user.account()
+        except Unauthorized:
+            raise UserError("GITHUB_TOKEN: GitHub does not accept it. Make another, and set it.") from None
+    return f"GITHUB_TOKEN is that of {account.login}."
 
 
 async def _model(settings: Settings) -> str:

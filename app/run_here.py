@@ -40,7 +40,7 @@ class Here:
 
     @property
     def left(self) -> str:
-        return f"Ended at once. The same command goes on with it; what there is lies in {self._folder}."
+        return f"Ended at once. The same command takes it up, and ends the stop that was begun; it lies in {self._folder}."
 
     async def entries(self) -> AsyncIterator[Entry]:
         after = 0

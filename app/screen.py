@@ -51,7 +51,7 @@ STAGES = {
     "prepare": "Prepare: sandbox, clone, set-up",
     "work": "Work: ask, act, repeat",
     "verify": "Verify: the checks on exactly what will be published",
-    "publish": "Publish: commit, branch, pull request",
+    "publish": "Publish: exactly what was checked",
 }
 PLAN_STEPS = 6
 """Steps of the plan that are shown at a time below the lines."""

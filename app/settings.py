@@ -305,6 +305,12 @@ def _say(error: ErrorDetails) -> str:
             return "is missing."
         case "too_short":
             return f"must have at least {error['ctx']['min_length']} characters."
+        case "greater_than_equal":
+            return f"must be at least {error['ctx']['ge']}."
+        case "less_than_equal":
+            return f"must be at most {error['ctx']['le']}."
+        case "greater_than":
+            return f"must be more than {error['ctx']['gt']}."
         case "int_parsing" | "int_from_float":
             return "must be a whole number."
         case "float_parsing":

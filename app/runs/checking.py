@@ -20,6 +20,7 @@ Json = dict[str, Any]
 SETUP_SECONDS = 900.0
 CHECK_SECONDS = 900.0
 OUTPUT_SHOWN = 6_000
+NO_CHECK = "Nothing was checked: no check is known for this repository. `test:` in .github/backspace.yml names one."
 MISSING = (126, 127)
 """What a shell answers where the command can't be run at all."""
 ENDLESS = 124
@@ -77,6 +78,8 @@ class Checking:
         failing = [check.command for check in found if check.exit_code]
         again = mend and bool(failing) and by is None
         events: list[Event] = [*found, StageBegan(stage="work" if again else "publish")]
+        if not tests:
+            events.insert(-1, Status(message=NO_CHECK))
         if base_fails:
             events.insert(-1, Status(message=f"`{failing[0]}` fails on the base too."))
         return {

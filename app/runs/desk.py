@@ -114,10 +114,7 @@ class Desk:
             if self._app and (found := await self._app.find(key, asked.repo)):
                 return await self._by_app(self._app, key, asked.branch, *found)
             if self._user is None:
-                raise Refusal(
-                    f"The App is not installed on {asked.repo}, or there is no such repository, and no GITHUB_TOKEN is set.",
-                    404,
-                )
+                raise Refusal(self._no_way(asked.repo), 404)
             return await _by_token(self._user, asked)
         except Empty as e:
             raise Refusal(str(e), 409) from e
@@ -128,6 +125,11 @@ class Desk:
         finally:
             if self._app:
                 await self._app.tokens.revoke(key)
+
+    def _no_way(self, repo: str) -> str:
+        if self._app is None:
+            return f"Nothing leads to {repo}: set GITHUB_TOKEN, or the App's settings."
+        return f"The App is not installed on {repo}, or there is no such repository, and no GITHUB_TOKEN is set."
 
     async def _by_app(
         self, app: App, key: str, branch: str, installation: Installation, facts: RepositoryFacts

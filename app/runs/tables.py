@@ -165,7 +165,7 @@ def say_once(task: str, word: str, actor: str, key: str) -> Callable[[sa.Connect
 
     def write(connection: sa.Connection) -> str:
         say(task, word, actor, key)(connection)
-        return connection.execute(sa.select(inbox.c.actor).where(inbox.c.key == key)).scalar_one()
+        return str(connection.execute(sa.select(inbox.c.actor).where(inbox.c.key == key)).scalar_one())
 
     return write
 
