@@ -1,11 +1,18 @@
 """What goes wrong around a run: the person is told, the task ends, and nobody else's task suffers."""
 
+import hashlib
+import hmac
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
 
 from tests.e2e.lab import FIX, Lab, Repo, bash, on_this_machine, until
 
@@ -234,3 +241,92 @@ def test_nothing_waits_in_the_event_loop(lab: Lab) -> None:
         assert "Blocking call" not in server.log
     finally:
         server.stop()
+
+
+def _hear(repo: Repo, event: str, action: str, **more: Any) -> None:
+    """The server hears of a change of the App's installation on this repository, of which there is a task."""
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as connection:
+        found = [json.loads(row[0]) for row in connection.execute("select request from task")]
+    installation = next(task["installation"] for task in found if task["repository"]["id"] == repo.id)
+    body = json.dumps({"action": action, "installation": {"id": installation}, **more}).encode()
+    signature = "sha256=" + hmac.new(repo.server.secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d", "X-Hub-Signature-256": signature}
+    reply = httpx.post(
+        f"{repo.server.url}/webhook", content=body, headers={**headers, "Content-Type": "application/json"}
+    )
+    assert reply.status_code == 204
+
+
+@pytest.mark.parametrize("event", ["installation", "installation_repositories"])
+def test_work_ends_within_seconds_where_the_app_is_taken_away(repo: Repo, event: str) -> None:
+    """FL-G08, FL-G09: sandbox and tokens are gone, and nobody tries to comment."""
+    issue = repo.ask({"tools": [FIX, bash("touch began; sleep 500", seconds=600)]}, {"text": "never asked"})
+    until(lambda: [p for s in repo.server.sandboxes() for p in s.rglob("repo/began")])
+    repo.lab.call("PATCH", repo.control, installed=False)
+    before = len(repo.requests())
+    if event == "installation":
+        _hear(repo, event, "deleted", repositories=[{"id": repo.id}])
+    else:
+        _hear(repo, event, "removed", repositories_removed=[{"id": repo.id}])
+    until(lambda: _outcome(repo, issue), 15, "the end of the task")
+    assert not [p for s in repo.server.sandboxes() for p in s.rglob("repo/began")]
+    assert [r["path"] for r in repo.requests()[before:]] == []
+    assert len(repo.asked()) == 1
+
+
+def test_a_suspended_installation_is_left_alone_until_it_is_let_in_again(repo: Repo) -> None:
+    """FL-G07: then the comment says how it ended, and new work begins."""
+    issue = repo.ask(
+        {"tools": [FIX, bash("touch began; sleep 500", seconds=600)]}, *({"text": "Greet"} for _ in range(2))
+    )
+    until(lambda: [p for s in repo.server.sandboxes() for p in s.rglob("repo/began")])
+    repo.lab.call("PATCH", repo.control, suspended=True)
+    _hear(repo, "installation", "suspend")
+    until(lambda: _outcome(repo, issue), 15, "the end of the task")
+    asked = len(_tokens_asked_for(repo))
+    repo.lab.call("PATCH", repo.control, suspended=False)
+    assert len(_tokens_asked_for(repo)) == asked <= 12
+    _hear(repo, "installation", "unsuspend")
+    until(lambda: "suspended" in repo.status(issue), 20, "the comment's last state")
+    repo.comment(again := repo.issue())
+    until(lambda: len(repo.asked()) == 2, what="new work")
+    repo.comment(again, "/backspace stop")
+    assert "Stopped" in repo.finished(again)
+
+
+def _tokens_asked_for(repo: Repo) -> list[Any]:
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as connection:
+        found = [json.loads(row[0]) for row in connection.execute("select request from task")]
+    installation = next(task["installation"] for task in found if task["repository"]["id"] == repo.id)
+    match = f"/app/installations/{installation}/access_tokens"
+    return list(repo.lab.http.get("/_sim/requests", params={"match": match}).json())
+
+
+def test_a_default_branch_that_was_renamed_meanwhile_is_followed(lab: Lab, repo: Repo) -> None:
+    """FL-G18, and a last edit that GitHub takes and does not make (FL-G14)."""
+    repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
+    issue = repo.issue()
+    repo.comment(issue)
+    until(lambda: len(repo.asked()) == 2)
+    git = ["git", "--git-dir", str(lab.home / "github" / f"{repo.id}.git")]
+    subprocess.run([*git, "branch", "-m", "main", "trunk"], check=True)
+    lab.call("PATCH", repo.control, default_branch="trunk")
+    edited = repo.fault(r"/issues/comments/\d+$", method="PATCH", status=200, body={"id": 1, "body": "words of before"})
+    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    assert "✅" in repo.finished(issue)
+    assert repo.hit(edited)
+    (pull,) = repo.pulls()
+    assert pull["base"] == "trunk"
+
+
+def test_a_base_that_is_gone_is_reported_with_the_branch(repo: Repo) -> None:
+    """FL-G18: where GitHub takes no other base either."""
+    fault = repo.fault("/pulls$", method="POST", status=422, times=9, body={"message": "Validation Failed"})
+    gone = repo.fault("/git/ref/heads/main$", method="GET", status=404, times=9)
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    comment = repo.finished(issue)
+    (branch,) = [name for name in repo.branches() if name != "main"]
+    assert "The work is on the branch" in comment
+    assert branch in comment
+    assert repo.hit(fault)
+    assert repo.hit(gone)
