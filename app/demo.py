@@ -24,7 +24,7 @@ from rich.text import Text
 from app.core.errors import Transient, UserError
 from app.core.events import Check, Done, Event
 from app.demo_world import Json, World
-from app.sandbox.base import Sandboxes, SandboxGone
+from app.sandbox.base import Sandboxes
 from app.sandbox.e2b import E2BSandboxes
 from app.sandbox.local import LocalSandboxes
 from app.screen import Screen, addresses
@@ -212,8 +212,7 @@ async def _ended_at_last(sandboxes: Sandboxes) -> AsyncIterator[None]:
     finally:
         with contextlib.suppress(Transient):
             for sandbox_id in await sandboxes.runs():
-                with contextlib.suppress(SandboxGone):
-                    await (await sandboxes.connect(sandbox_id)).kill()
+                await sandboxes.end(sandbox_id)
 
 
 def _sandboxes(env: dict[str, str]) -> Sandboxes:

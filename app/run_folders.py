@@ -73,7 +73,7 @@ def others(ours: Path) -> list[Kept]:
 async def _forget(folder: Path) -> None:
     sandboxes = LocalSandboxes(folder / "sandboxes")
     for sandbox in await sandboxes.runs():
-        await (await sandboxes.connect(sandbox)).kill()
+        await sandboxes.end(sandbox)
     remove(folder)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.core.errors import Transient, UserError
 from app.runs import tables
@@ -106,8 +107,10 @@ def mark(name: str) -> Callable[[sa.Connection], None]:
     """It is now."""
 
     def write(connection: sa.Connection) -> None:
-        if connection.execute(marks.update().where(marks.c.name == name).values(at=time.time())).rowcount == 0:
-            connection.execute(marks.insert().values(name=name, at=time.time()))
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        now = time.time()
+        made = insert(marks).values(name=name, at=now)  # in one statement: two first requests may come at once
+        connection.execute(made.on_conflict_do_update(index_elements=[marks.c.name], set_={"at": now}))
 
     return write
 

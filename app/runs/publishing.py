@@ -14,7 +14,7 @@ from app.runs.engine import Engine
 from app.runs.ground import Ground
 from app.runs.place import Offer, PlaceOf, Work
 from app.sandbox import repo
-from app.sandbox.base import Sandboxes, SandboxGone
+from app.sandbox.base import Sandboxes
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -76,8 +76,7 @@ class Publishing:
         try:
             for sandbox_id, owner in (await self._sandboxes.runs()).items():
                 if owner == run:
-                    with contextlib.suppress(SandboxGone):
-                        await (await self._sandboxes.connect(sandbox_id)).kill()
+                    await self._sandboxes.end(sandbox_id)
         except Exception:
             log.exception("the sandbox was not removed", extra={"task": run})
         with contextlib.suppress(UserError):  # the way to the repository is not set any more: no credentials are left

@@ -5,13 +5,12 @@ next step finds it. One of a task that this database does not know is left alone
 """
 
 import asyncio
-import contextlib
 import logging
 
 from app.runs import tables
 from app.runs.engine import Engine
 from app.runs.warm import Warm
-from app.sandbox.base import Sandboxes, SandboxGone
+from app.sandbox.base import Sandboxes
 
 log = logging.getLogger(__name__)
 EVERY = 300.0
@@ -39,5 +38,4 @@ class Sweeper:
             task = run.rpartition(".")[0]
             if await self._engine.db(tables.is_over(task)):
                 log.warning("the sandbox of a task that is over is removed: %s", sandbox_id, extra={"task": task})
-                with contextlib.suppress(SandboxGone):
-                    await (await self._sandboxes.connect(sandbox_id)).kill()
+                await self._sandboxes.end(sandbox_id)

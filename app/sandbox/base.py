@@ -121,6 +121,10 @@ class Sandboxes(Protocol):
         """Every sandbox that this App has: its id, and the id of the run it was made for."""
         ...
 
+    async def end(self, sandbox_id: str) -> None:
+        """As its `kill`, also for one that was being removed when its server was killed."""
+        ...
+
     async def forget(self, warm: str) -> None:
         """Delete a kept state. No effect where it is gone. Raises Transient, also while a sandbox that sleeps still needs it."""
         ...

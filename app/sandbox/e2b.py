@@ -92,6 +92,10 @@ class E2BSandboxes:
     async def runs(self) -> dict[str, str]:
         return {found.sandbox_id: found.metadata["run"] for found in await self._list({})}
 
+    async def end(self, sandbox_id: str) -> None:
+        with contextlib.suppress(SandboxGone):
+            await (await self.connect(sandbox_id)).kill()
+
     async def forget(self, warm: str) -> None:
         with translated():
             await self._client.AsyncSandbox.delete_snapshot(warm)

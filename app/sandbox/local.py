@@ -141,6 +141,9 @@ class LocalSandboxes:
     async def runs(self) -> dict[str, str]:
         return await asyncio.to_thread(self._runs)
 
+    async def end(self, sandbox_id: str) -> None:
+        await self._at(sandbox_id).kill()
+
     async def forget(self, warm: str) -> None:
         """Nothing is kept here."""
 

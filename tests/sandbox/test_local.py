@@ -254,3 +254,13 @@ async def test_an_id_is_readable_and_one_for_every_run() -> None:
     assert len(set(names)) == len(runs)
     assert all(len(name) < 60 and name.strip("abcdefghijklmnopqrstuvwxyz0123456789-") == "" for name in names)
     assert names[0].startswith("c-1-2-1-")
+
+
+async def test_a_removal_that_was_cut_short_is_finished_by_its_id(tmp_path: Path) -> None:
+    """The server was killed behind the first file that a removal makes: nobody can connect any more, and the files are there."""
+    sandboxes = LocalSandboxes(tmp_path, isolation="none")
+    sandbox = await sandboxes.create("c-1-2.1")
+    (tmp_path / sandbox.id / "gone").touch()
+    assert list(await sandboxes.runs()) == [sandbox.id]
+    await sandboxes.end(sandbox.id)
+    assert await sandboxes.runs() == {}
