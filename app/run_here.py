@@ -40,7 +40,9 @@ class Here:
 
     @property
     def left(self) -> str:
-        return f"Ended at once. The same command takes it up, and ends the stop that was begun; it lies in {self._folder}."
+        return (
+            f"Ended at once. The same command takes it up, and ends the stop that was begun; it lies in {self._folder}."
+        )
 
     async def entries(self) -> AsyncIterator[Entry]:
         after = 0
