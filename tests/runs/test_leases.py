@@ -20,6 +20,7 @@ from tests.e2e.lab import until
 from tests.runs.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
+pytestmark = pytest.mark.many
 
 Peer = subprocess.Popen[str]
 
