@@ -43,6 +43,8 @@ def survives(mutant: Mutant) -> str | None:
             "--no-header",
             "-p",
             "no:cacheprovider",
+            "-m",
+            "",
             *mutant.tests,
         ]
         env = os.environ | {"PYTHONPATH": str(copy)}
