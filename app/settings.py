@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     """Days for which the log of a task is kept."""
     backspace_label: str = "backspace"
     """Label that starts work on an issue."""
-    backspace_max_runs: int = Field(default=4, ge=1, le=100)
+    backspace_max_runs: int = Field(default=4, ge=1, le=1000)
     """Runs at the same time in this process; the others wait."""
     backspace_task_usd: float = Field(default=2.0, gt=0)
     """Dollars that one task may cost."""

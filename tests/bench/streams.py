@@ -113,17 +113,22 @@ def outcomes(done: list[tuple[Seen, str]]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names))}
 
 
+def turns_of(turns: int) -> list[dict[str, object]]:
+    """One is an answer alone; more are an edit, commands, and an answer: then there are checks, and a pull request."""
+    last: dict[str, object] = {"text": "Greet with a comma"}
+    if turns == 1:
+        return [last]
+    commands = [{"tools": [bash(f"echo {secrets.token_hex(4)}")]} for _ in range(turns - 2)]
+    return [{"text": "I add the comma.", "tools": [FIX]}, *commands, last]
+
+
 def main(tasks: int, turns: int) -> None:
     with tempfile.TemporaryDirectory() as folder, simulator(Path(folder)) as url:
         lab = Lab(url, Path(folder))
         server = lab.server(BACKSPACE_MAX_RUNS=str(tasks))
         repos = [lab.repository(server) for _ in range(-(-tasks // TASKS_OF_A_REPOSITORY))]
         for repo in repos:
-            repo.script(
-                {"text": "I add the comma.", "tools": [FIX]},
-                *({"tools": [bash(f"echo {secrets.token_hex(4)}")]} for _ in range(turns - 2)),
-                {"text": "Greet with a comma"},
-            )
+            repo.script(*turns_of(turns))
         try:
             asyncio.run(measured(server, repos, tasks))
         finally:
