@@ -95,13 +95,13 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         app = app_of(settings, session)
         comments = _comments_of(settings, engine, app) if app else None
         user = user_of(settings, session)
-        place_of = _places(settings, engine, app, comments, user)
+        place_of = _places(settings, app, user)
         desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
         engine.register("ask", desk.workflow)
         checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
         template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
         warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
-        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, checking, warm)
+        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
         traces = _traces_of(settings, engine, redactor)
         engine.register("run", traces.of(pipeline) if traces else pipeline)
         intake, accesses, label = None, None, settings.backspace_label
@@ -188,14 +188,10 @@ def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
     )
 
 
-def _places(
-    settings: Settings, engine: Engine, app: App | None, comments: Comments | None, user: User | None
-) -> PlaceOf:
-    by_app = None
-    if app and comments:
-        by_app = ByApp(engine=engine, app=app, comments=comments, server_url=settings.github_server_url)
-    by_token = ByToken(engine=engine, user=user, server_url=settings.github_server_url) if user else None
-    by_path = ByPath(engine)
+def _places(settings: Settings, app: App | None, user: User | None) -> PlaceOf:
+    by_app = ByApp(app=app, server_url=settings.github_server_url) if app else None
+    by_token = ByToken(user=user, server_url=settings.github_server_url) if user else None
+    by_path = ByPath()
 
     def place_of(request: Request) -> Place:
         if isinstance(request, CodeRequest) and request.path:
@@ -215,6 +211,7 @@ def _pipeline(
     sandboxes: Sandboxes,
     redactor: Redactor,
     place_of: PlaceOf,
+    comments: Comments | None,
     checking: Checking,
     warm: Warm,
 ) -> Pipeline:
@@ -237,7 +234,7 @@ def _pipeline(
         warm=warm,
         checkpoints=Checkpoints(engine),
     )
-    publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, redactor=redactor)
+    publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, comments=comments, redactor=redactor)
     gating = Gating(engine=engine, sandboxes=sandboxes, redactor=redactor)
     return Pipeline(stages, gating, checking, publishing)
 

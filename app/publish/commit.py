@@ -10,6 +10,7 @@ where somebody asked for work to go on there: forward, from the very commit that
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from app.core.errors import Transient
 from app.core.task import Request, Words
@@ -32,25 +33,27 @@ class TreeMismatch(Exception):
     """GitHub's tree is not the one that was verified, so nothing was published."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What passed the gate and was checked."""
+
+    tree: str
+    changes: Sequence[Change]
+    contents: Mapping[str, bytes]
+    """The new bytes of every path that is not deleted."""
+    summary: str
+
+
 class Commit(Words):
     branch: str
     sha: str
     tree: str
 
 
-async def publish_tree(
-    github: GitHub,
-    *,
-    base_sha: str,
-    expected_tree: str,
-    changes: Sequence[Change],
-    contents: Mapping[str, bytes],
-    request: Request,
-    summary: str,
-) -> Commit:
+async def publish_tree(github: GitHub, *, base_sha: str, work: Work, request: Request) -> Commit:
     """The commit on its branch: the request's `head_branch`, or with `-2`, `-3`… where that name is somebody else's by now.
 
-    `contents`: the new bytes of every path that is not deleted. Raises TreeMismatch; Refused where GitHub does not take the branch.
+    Raises TreeMismatch; Refused where GitHub does not take the branch.
     """
     made = None
     for name in names(request.head_branch):
@@ -58,10 +61,10 @@ async def publish_tree(
         goes_on = head is not None and name == request.branch and head.sha == base_sha and is_ours(head)
         if head is None or goes_on:
             if made is None:
-                tree = await _tree(github, base_sha, expected_tree, changes, contents)
-                made = await github.create_commit(message(request, summary), tree, base_sha)
+                tree = await _tree(github, base_sha, work)
+                made = await github.create_commit(message(request, work.summary), tree, base_sha)
             head = await _point(github, name, made, since=head)
-        if head.tree == expected_tree and head.parents == (base_sha,) and _is_of(request, head):
+        if head.tree == work.tree and head.parents == (base_sha,) and _is_of(request, head):
             return Commit(branch=name, sha=head.sha, tree=head.tree)
     raise Refused(f"There are {_NAMES} branches named {request.head_branch} already: delete those that are not needed.")
 
@@ -100,16 +103,14 @@ def quiet(line: str) -> str:
     return _ISSUE.sub(r"\1 ", shown.translate(_DROPPED).replace("***", "").replace("://", ": "))
 
 
-async def _tree(
-    github: GitHub, base_sha: str, expected: str, changes: Sequence[Change], contents: Mapping[str, bytes]
-) -> str:
+async def _tree(github: GitHub, base_sha: str, work: Work) -> str:
     entries: list[TreeEntry] = []
     room = _INLINE
-    for change in changes:
+    for change in work.changes:
         if change.status == "D":
             entries.append(TreeEntry(change.path, change.old_mode))
             continue
-        content = contents[change.path]
+        content = work.contents[change.path]
         text = _text(content) if len(content) <= room else None
         if text is None:
             entries.append(TreeEntry(change.path, change.new_mode, blob=await github.create_blob(content)))
@@ -117,8 +118,8 @@ async def _tree(
             room -= len(content)
             entries.append(TreeEntry(change.path, change.new_mode, text=text))
     tree = await github.create_tree((await github.commit(base_sha)).tree, entries)
-    if tree != expected:
-        raise TreeMismatch(f"GitHub made the tree {tree}, and {expected} was verified.")
+    if tree != work.tree:
+        raise TreeMismatch(f"GitHub made the tree {tree}, and {work.tree} was verified.")
     return tree
 
 

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 
 from app.core.errors import UserError
-from app.core.task import Outcome, Request, ThreadRequest
+from app.core.task import Request, ThreadRequest
 from app.github import thread
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.thread import Thread
 from app.github.tokens import CHECK, CLONE, COMMENT, LOOK, PUBLISH
 from app.publish import head_branch
-from app.publish.commit import Commit, publish_tree
-from app.runs import tables
-from app.runs.comments import Comments
-from app.runs.engine import Engine
+from app.publish.commit import Commit, Work, publish_tree
 from app.runs.ground import Ground
 from app.runs.opening import opened
-from app.runs.place import Begun, Offer, Opened, Work
+from app.runs.place import Begun, Offer, Opened
 from app.sandbox import repo
 from app.sandbox.base import Sandbox
 from app.trigger.policy import may_start
@@ -25,10 +22,8 @@ CLONE_SECONDS = 300.0
 
 
 class ByApp:
-    def __init__(self, *, engine: Engine, app: App, comments: Comments, server_url: str) -> None:
-        self._engine = engine
+    def __init__(self, *, app: App, server_url: str) -> None:
         self._app = app
-        self._comments = comments
         self._server_url = server_url
 
     async def begin(self, run: str, request: Request) -> Begun:
@@ -70,15 +65,7 @@ class ByApp:
         github = self._github(ground.run, ground.request, PUBLISH)
         if ground.request.branch:
             await head_branch.check_wanted(ground.request.branch, github)
-        return await publish_tree(
-            github,
-            base_sha=ground.base,
-            expected_tree=work.tree,
-            changes=work.changes,
-            contents=work.contents,
-            request=ground.request,
-            summary=work.summary,
-        )
+        return await publish_tree(github, base_sha=ground.base, work=work, request=ground.request)
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
         """To the branch that is the default one now, where that of the beginning was renamed or deleted meanwhile."""
@@ -94,16 +81,8 @@ class ByApp:
     async def close(self, run: str) -> None:
         await self._app.tokens.revoke(run)
 
-    async def report(self, request: Request, outcome: Outcome) -> None:
-        """The comment's last state. Where this fails for long, the comments' loop goes on trying."""
-        if isinstance(request, ThreadRequest):
-            await self._comments.settle(request, outcome)
-        else:
-            await self._engine.db(tables.set_outcome(request.key, outcome))
-            self._engine.forget(request.key)
-
     async def _allowed(self, run: str, request: Request, why_not: str) -> None:
-        """Whoever asked in a thread may still write; a caller's key is allowed as long as it is set."""
+        """Whoever asked in a thread may still write. A caller's key was looked at when it asked, and is not again."""
         actor = request.actor
         if actor is None:
             return

@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core.errors import UserError
-from app.core.task import Outcome, Request, Words
+from app.core.task import Request, Words
 from app.github.thread import Thread
-from app.publish.commit import Commit, message, names, task_line
+from app.publish.commit import Commit, Work, message, names, task_line
 from app.publish.head_branch import folders
-from app.runs import tables
-from app.runs.engine import Engine
 from app.runs.fetched import fetched
 from app.runs.ground import Ground
-from app.runs.place import Begun, Offer, Opened, Work
+from app.runs.place import Begun, Offer, Opened
 from app.sandbox import bundle
 from app.sandbox.base import Sandbox
 
@@ -58,9 +56,6 @@ class _Head:
 class ByPath:
     """`CodeRequest.path` says which repository; `CodeRequest.branch` one that is not there yet."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
     async def begin(self, run: str, request: Request) -> Begun:
         found = await folder(_path(request), request.branch)
         return Begun(branch=found.branch, start=found.branch)
@@ -89,10 +84,6 @@ class ByPath:
 
     async def close(self, run: str) -> None:
         """There are no credentials."""
-
-    async def report(self, request: Request, outcome: Outcome) -> None:
-        await self._engine.db(tables.set_outcome(request.key, outcome))
-        self._engine.forget(request.key)
 
 
 async def folder(path: str, branch: str = "") -> Folder:

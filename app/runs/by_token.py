@@ -4,19 +4,17 @@ The token stays here: the server fetches, and the sandbox gets the bytes.
 """
 
 from app.core.errors import Refusal, Transient, UserError
-from app.core.task import Outcome, Repository, Request
+from app.core.task import Repository, Request
 from app.github.errors import Empty, NotFound
 from app.github.facts import RepositoryFacts
 from app.github.thread import Thread
 from app.github.user import User
 from app.publish import head_branch
-from app.publish.commit import Commit, publish_tree
-from app.runs import tables
-from app.runs.engine import Engine
+from app.publish.commit import Commit, Work, publish_tree
 from app.runs.fetched import fetched
 from app.runs.ground import Ground
 from app.runs.opening import opened
-from app.runs.place import Begun, Offer, Opened, Work
+from app.runs.place import Begun, Offer, Opened
 from app.sandbox import bundle
 from app.sandbox.base import Sandbox
 
@@ -25,8 +23,7 @@ FORK_SECONDS = 5.0
 
 
 class ByToken:
-    def __init__(self, *, engine: Engine, user: User, server_url: str) -> None:
-        self._engine = engine
+    def __init__(self, *, user: User, server_url: str) -> None:
         self._user = user
         self._server_url = server_url
 
@@ -53,15 +50,7 @@ class ByToken:
         github = self._user.repository(fork or facts.repository)
         if ground.request.branch:
             await head_branch.check_wanted(ground.request.branch, self._user.repository(facts.repository), fork)
-        return await publish_tree(
-            github,
-            base_sha=ground.base,
-            expected_tree=work.tree,
-            changes=work.changes,
-            contents=work.contents,
-            request=ground.request,
-            summary=work.summary,
-        )
+        return await publish_tree(github, base_sha=ground.base, work=work, request=ground.request)
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
         facts = await self._facts(ground.request)
@@ -71,10 +60,6 @@ class ByToken:
 
     async def close(self, run: str) -> None:
         """The token is the operator's, and outlives every run."""
-
-    async def report(self, request: Request, outcome: Outcome) -> None:
-        await self._engine.db(tables.set_outcome(request.key, outcome))
-        self._engine.forget(request.key)
 
     async def _facts(self, request: Request) -> RepositoryFacts:
         """By the name that it has now, and only if it is still the one that was asked for."""

@@ -3,17 +3,15 @@
 A run asks its place and never which one it is. Every effect is looked up before it is made, for a step runs at least once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Protocol
 
 from app.core.events import Via
-from app.core.task import Outcome, Request, Words
+from app.core.task import Request, Words
 from app.github.thread import Thread
-from app.publish.commit import Commit
+from app.publish.commit import Commit, Work
 from app.runs.ground import Ground
 from app.sandbox.base import Sandbox
-from app.sandbox.repo import Change
 
 
 class Begun(Words):
@@ -23,16 +21,6 @@ class Begun(Words):
     """The branch that the pull request is to be merged into."""
     start: str
     """The branch that is cloned: the same, or the head branch of earlier work that goes on."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What passed the gate and was checked."""
-
-    tree: str
-    changes: Sequence[Change]
-    contents: Mapping[str, bytes]
-    summary: str
 
 
 class Offer(Words):
@@ -81,10 +69,6 @@ class Place(Protocol):
 
     async def close(self, run: str) -> None:
         """End the credentials of the run. Never raises."""
-        ...
-
-    async def report(self, request: Request, outcome: Outcome) -> None:
-        """Tell the asker, and close the task."""
         ...
 
 

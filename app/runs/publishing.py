@@ -7,12 +7,14 @@ from typing import Any, Literal
 from app.core.errors import UserError
 from app.core.events import Check, Done, LeftOutPath, PRCreated, Published, Via
 from app.core.redact import Redactor
-from app.core.task import Outcome, Request
+from app.core.task import Outcome, Request, ThreadRequest
+from app.publish.commit import Work
 from app.publish.pull_request import title_and_body
 from app.runs import patch, tables
+from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.ground import Ground
-from app.runs.place import Offer, PlaceOf, Work
+from app.runs.place import Offer, PlaceOf
 from app.sandbox import repo
 from app.sandbox.base import Sandboxes
 
@@ -21,8 +23,13 @@ Json = dict[str, Any]
 
 
 class Publishing:
-    def __init__(self, *, engine: Engine, place_of: PlaceOf, sandboxes: Sandboxes, redactor: Redactor) -> None:
+    """`comments`: None without the App."""
+
+    def __init__(
+        self, *, engine: Engine, place_of: PlaceOf, sandboxes: Sandboxes, comments: Comments | None, redactor: Redactor
+    ) -> None:
         self._engine = engine
+        self._comments = comments
         self._place_of = place_of
         self._sandboxes = sandboxes
         self._redact = redactor
@@ -89,13 +96,12 @@ class Publishing:
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def report(self, request: Request, outcome: Outcome) -> Json:
-        """Without a way to the repository a task is closed all the same, but for one whose thread is to be told: it waits for the way."""
-        try:
-            place = self._place_of(request)
-        except UserError:
-            if request.thread:
-                raise
+        """The comment's last state, where a thread asked, and the task is closed. Where this fails for long, the comments' loop goes on."""
+        if not isinstance(request, ThreadRequest):
             await self._engine.db(tables.set_outcome(request.key, outcome))
+            self._engine.forget(request.key)
+        elif self._comments is None:
+            raise UserError("The App's settings are missing now, so the thread can't be told: set them again.")
         else:
-            await place.report(request, outcome)
+            await self._comments.settle(request, outcome)
         return {"events": []}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.e2e.lab import FIX, Lab, Repo, Server, bash, simulator
+from tests.e2e.lab import FIX, Json, Lab, Repo, Server, bash, simulator
 
 TASKS_OF_A_REPOSITORY = 5
 """GitHub's limit of writes is by installation, so one repository alone would be measured by its pace."""
@@ -113,9 +113,9 @@ def outcomes(done: list[tuple[Seen, str]]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names))}
 
 
-def turns_of(turns: int) -> list[dict[str, object]]:
+def turns_of(turns: int) -> list[Json]:
     """One is an answer alone; more are an edit, commands, and an answer: then there are checks, and a pull request."""
-    last: dict[str, object] = {"text": "Greet with a comma"}
+    last: Json = {"text": "Greet with a comma"}
     if turns == 1:
         return [last]
     commands = [{"tools": [bash(f"echo {secrets.token_hex(4)}")]} for _ in range(turns - 2)]

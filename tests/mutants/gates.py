@@ -155,7 +155,7 @@ MUTANTS = (
     Mutant(
         "what is published is what was checked",
         "app/publish/commit.py",
-        "if tree != expected:",
+        "if tree != work.tree:",
         "if False:",
         ("tests/publish/test_commit.py",),
     ),
@@ -176,7 +176,7 @@ MUTANTS = (
     Mutant(
         "the branch is looked up",
         "app/publish/commit.py",
-        "if head.tree == expected_tree and head.parents == (base_sha,) and _is_of(request, head):",
+        "if head.tree == work.tree and head.parents == (base_sha,) and _is_of(request, head):",
         "if made:",
         (f"{KILLED}[branch made, not recorded]",),
     ),

@@ -12,6 +12,7 @@ from app.core.errors import Transient
 from app.core.task import Request
 from app.github.errors import Refused
 from app.github.tokens import PUBLISH
+from app.publish import commit
 from app.publish.commit import Commit, TreeMismatch, headline, message, publish_tree, quiet
 from tests.github.world import World
 from tests.publish.conftest import Work, asked
@@ -21,8 +22,9 @@ BRANCH = "backspace/12-validate-post-bodies"
 
 async def publish(world: World, work: Work, request: Request, **changed: Any) -> Commit:
     changes, contents, tree = work.changes()
-    given_ = {"expected_tree": tree, "changes": changes, "contents": contents, "base_sha": work.base} | changed
-    return await publish_tree(world.github(PUBLISH), request=request, summary="Done.", **given_)
+    checked = {"tree": tree, "changes": changes, "contents": contents, "summary": "Done."} | changed
+    base = checked.pop("base_sha", work.base)
+    return await publish_tree(world.github(PUBLISH), base_sha=base, work=commit.Work(**checked), request=request)
 
 
 def edit(work: Work) -> None:

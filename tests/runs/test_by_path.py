@@ -9,10 +9,9 @@ import pytest
 
 from app.core.errors import UserError
 from app.core.task import CodeRequest, Repository
+from app.publish.commit import Work
 from app.runs.by_path import ByPath, folder
-from app.runs.engine import Engine
 from app.runs.ground import Ground
-from app.runs.place import Work
 from app.sandbox.base import Call
 from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
@@ -62,7 +61,7 @@ def asked(path: Path, branch: str = "") -> CodeRequest:
 
 
 def place() -> ByPath:
-    return ByPath(Engine("sqlite:///nowhere.db", max_runs=1))
+    return ByPath()
 
 
 def work(path: Path, scratch: Path) -> tuple[Ground, Work]:
