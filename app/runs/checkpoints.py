@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.errors import UserError
 from app.core.task import Request
-from app.runs import tables
+from app.runs import artifacts
 from app.runs.engine import Engine
 from app.runs.ground import Ground
 from app.sandbox import checkpoint
@@ -36,16 +36,16 @@ class Checkpoints:
             saved = await checkpoint.save(sandbox, ground.base, known, str(turn))
         except (checkpoint.TooLarge, UserError, RuntimeError) as e:
             log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": ground.request.key})
-            await self._engine.db(tables.keep_artifact(ground.request.key, BEHIND, b""))
+            await self._engine.db(artifacts.keep(ground.request.key, BEHIND, b""))
             return
         if saved:
             content = f"{ground.run} {turn} {saved.tree}\n".encode() + saved.pack
-            await self._engine.db(tables.keep_artifact(ground.request.key, NAME, content))
-            await self._engine.db(tables.drop_artifact(ground.request.key, BEHIND))
+            await self._engine.db(artifacts.keep(ground.request.key, NAME, content))
+            await self._engine.db(artifacts.drop(ground.request.key, BEHIND))
 
     async def last(self, run: str, request: Request) -> Kept | None:
         """Of this run, for it holds only with this run's base."""
-        content = await self._engine.db(tables.artifact(request.key, NAME))
+        content = await self._engine.db(artifacts.kept(request.key, NAME))
         if content is None:
             return None
         head, _, pack = content.partition(b"\n")
@@ -54,4 +54,4 @@ class Checkpoints:
 
     async def is_behind(self, request: Request) -> bool:
         """Some work is in no checkpoint."""
-        return await self._engine.db(tables.artifact(request.key, BEHIND)) is not None
+        return await self._engine.db(artifacts.kept(request.key, BEHIND)) is not None

@@ -1,6 +1,6 @@
 """What a task changed, as a patch that `git apply` takes: kept where a pull request may not come to be, binary files and modes included."""
 
-from app.runs import tables
+from app.runs import artifacts
 from app.runs.engine import Engine
 from app.sandbox import git
 from app.sandbox.base import Sandbox
@@ -17,14 +17,14 @@ async def keep(engine: Engine, sandbox: Sandbox, task: str, base: str, tree: str
     if not result.stdout.whole:
         await drop(engine, task)
         return False
-    await engine.db(tables.keep_artifact(task, NAME, result.stdout.head))
+    await engine.db(artifacts.keep(task, NAME, result.stdout.head))
     return True
 
 
 async def drop(engine: Engine, task: str) -> None:
     """The task changes nothing any more."""
-    await engine.db(tables.drop_artifact(task, NAME))
+    await engine.db(artifacts.drop(task, NAME))
 
 
 async def kept(engine: Engine, task: str) -> bytes | None:
-    return await engine.db(tables.artifact(task, NAME))
+    return await engine.db(artifacts.kept(task, NAME))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from app.runs import tables
+from app.runs import artifacts, tables
 from app.runs.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -31,4 +31,5 @@ class Retention:
         before = time.time() - self._days * 24 * 3600
         if removed := await self._engine.forget_before(before):
             log.info("%d old logs were removed", removed)
-        await self._engine.db(tables.forget_before(before))
+        await self._engine.db(tables.forget_words(before))
+        await self._engine.db(artifacts.forget_before(before))

@@ -7,7 +7,7 @@ next step finds it. One of a task that this database does not know is left alone
 import asyncio
 import logging
 
-from app.runs import tables
+from app.runs import artifacts, checkpoints, tables
 from app.runs.engine import Engine
 from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes
@@ -32,7 +32,7 @@ class Sweeper:
             await asyncio.sleep(EVERY)
 
     async def sweep(self) -> None:
-        await self._engine.db(tables.drop_checkpoints_of_what_is_over)
+        await self._engine.db(artifacts.drop_of_what_is_over((checkpoints.NAME, checkpoints.BEHIND)))
         await self._warm.forget_stale()
         for sandbox_id, run in (await self._sandboxes.runs()).items():
             task = run.rpartition(".")[0]

@@ -5,7 +5,7 @@ A `task` row stays when its log is gone, so an old delivery can't run again. Ste
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,16 +36,6 @@ inbox = sa.Table(
     sa.Column("key", sa.Text, nullable=False, unique=True),
 )
 
-artifacts = sa.Table(
-    "artifact",
-    metadata,
-    sa.Column("task", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),
-)
-"""Bytes of a task that are too large for a step's output, the newest under each name: `patch`, `checkpoint`."""
-
 asking = sa.Table(
     "asking",
     metadata,
@@ -59,17 +49,8 @@ asking = sa.Table(
 mends = sa.Table("mend", metadata, sa.Column("task", sa.Text, primary_key=True))
 """Tasks whose status comment was edited by a process that was late: others had gone on with the work."""
 
-warm = sa.Table(
-    "warm",
-    metadata,
-    sa.Column("repository", sa.BigInteger, primary_key=True),
-    sa.Column("template", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("at", sa.Float, nullable=False),
-)
-"""The state of a sandbox, kept after set-up, that the next sandboxes of a repository begin with."""
-
-T = TypeVar("T")
+OVER = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
+"""Keys of tasks that are over."""
 
 
 def thread_of(request: Request) -> str:
@@ -182,25 +163,6 @@ def who_stopped(task: str) -> Callable[[sa.Connection], str | None]:
     return lambda c: c.execute(query).scalar_one_or_none()
 
 
-def keep_artifact(task: str, name: str, content: bytes) -> Callable[[sa.Connection], None]:
-    """Keep these bytes under the name, in place of what was there."""
-
-    def write(connection: sa.Connection) -> None:
-        drop_artifact(task, name)(connection)
-        connection.execute(artifacts.insert().values(task=task, name=name, at=time.time(), content=content))
-
-    return write
-
-
-def drop_artifact(task: str, name: str) -> Callable[[sa.Connection], None]:
-    return lambda c: _done(c.execute(artifacts.delete().where(artifacts.c.task == task, artifacts.c.name == name)))
-
-
-def artifact(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
-    query = sa.select(artifacts.c.content).where(artifacts.c.task == task, artifacts.c.name == name)
-    return lambda c: c.execute(query).scalar_one_or_none()
-
-
 def note_asking(task: str, run: str, turn: int, spent: dict[str, Any]) -> Callable[[sa.Connection], None]:
     """In place of what was noted before."""
 
@@ -251,60 +213,14 @@ def to_mend(connection: sa.Connection) -> list[tuple[ThreadRequest | CodeRequest
     return [(REQUEST.validate_python(row.request), row.comment_id) for row in connection.execute(query)]
 
 
-def forget_before(at: float) -> Callable[[sa.Connection], None]:
-    """Remove what is kept beside tasks that were asked for before this moment, in Unix seconds, and are over."""
-    over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None), tasks.c.created_at < at)
-
-    def write(connection: sa.Connection) -> None:
-        for table in (inbox, artifacts):
-            connection.execute(table.delete().where(table.c.task.in_(over)))
-
-    return write
+def over_before(at: float) -> sa.Select[tuple[str]]:
+    """Keys of tasks that are over and were asked for before this moment, in Unix seconds."""
+    return OVER.where(tasks.c.created_at < at)
 
 
-def drop_checkpoints_of_what_is_over(connection: sa.Connection) -> None:
-    over = sa.select(tasks.c.key).where(tasks.c.outcome.is_not(None))
-    connection.execute(
-        artifacts.delete().where(artifacts.c.name.in_(("checkpoint", "checkpoint-behind")), artifacts.c.task.in_(over))
-    )
-
-
-def keep_warm(repository: int, template: str, state: str) -> Callable[[sa.Connection], None]:
-    """This state in place of what was kept for the repository."""
-
-    def write(connection: sa.Connection) -> None:
-        drop_warm(repository)(connection)
-        values = {"repository": repository, "template": template, "state": state, "at": time.time()}
-        connection.execute(warm.insert().values(values))
-
-    return write
-
-
-class WarmState(NamedTuple):
-    template: str
-    """What the sandbox that it was kept of began with."""
-    state: str
-    at: float
-    """Unix seconds."""
-
-
-def warm_state(repository: int) -> Callable[[sa.Connection], WarmState | None]:
-    query = sa.select(warm.c.template, warm.c.state, warm.c.at).where(warm.c.repository == repository)
-    return lambda c: WarmState(*row) if (row := c.execute(query).one_or_none()) else None
-
-
-def drop_warm(repository: int) -> Callable[[sa.Connection], None]:
-    return lambda c: _done(c.execute(warm.delete().where(warm.c.repository == repository)))
-
-
-def outdate_warm(repositories: Sequence[int]) -> Callable[[sa.Connection], None]:
-    return lambda c: _done(c.execute(warm.update().where(warm.c.repository.in_(repositories)).values(at=0.0)))
-
-
-def warm_before(at: float) -> Callable[[sa.Connection], list[tuple[int, str]]]:
-    """Repositories and their states that were kept before this moment, in Unix seconds."""
-    query = sa.select(warm.c.repository, warm.c.state).where(warm.c.at < at)
-    return lambda c: [(row.repository, row.state) for row in c.execute(query)]
+def forget_words(at: float) -> Callable[[sa.Connection], None]:
+    """What was said to tasks that are over and were asked for before this moment, in Unix seconds."""
+    return lambda c: _done(c.execute(inbox.delete().where(inbox.c.task.in_(over_before(at)))))
 
 
 def request_of(key: str) -> Callable[[sa.Connection], Request | None]:

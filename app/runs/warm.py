@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from app.core.errors import Transient, UserError
 from app.core.task import Request
-from app.runs import tables
+from app.runs import warm_states
 from app.runs.checking import Checking
 from app.runs.engine import Engine
 from app.runs.ground import Ground
@@ -44,12 +44,12 @@ class Warm:
     async def create(self, run: str, request: Request) -> Sandbox:
         """The sandbox of this run, begun with the repository's kept state where there is one."""
         repository = request.repository.id
-        found = await self._engine.db(tables.warm_state(repository)) if self._used_for(request) else None
+        found = await self._engine.db(warm_states.kept(repository)) if self._used_for(request) else None
         if found and found.template == self._template and found.at > time.time() - FRESH:
             try:
                 return await self._sandboxes.create(run, found.state)
             except WarmGone:
-                await self._engine.db(tables.drop_warm(repository))
+                await self._engine.db(warm_states.drop(repository))
         return await self._sandboxes.create(run)
 
     async def set_up(
@@ -83,20 +83,20 @@ class Warm:
             log.warning("the state after set-up was not kept: %s", e, extra={"task": ground.request.key})
             return
         if state and self._template:
-            before = await self._engine.db(tables.warm_state(repository))
-            await self._engine.db(tables.keep_warm(repository, self._template, state))
+            before = await self._engine.db(warm_states.kept(repository))
+            await self._engine.db(warm_states.keep(repository, self._template, state))
             if before and before.state != state:
                 await self._sandboxes.forget(before.state)
 
     async def outdate(self, repositories: Sequence[int]) -> None:
         """Their states are not used any more, and are deleted by the next `forget_stale`."""
-        await self._engine.db(tables.outdate_warm(repositories))
+        await self._engine.db(warm_states.outdate(repositories))
 
     async def forget_stale(self) -> None:
         """Delete what is not used any more. Raises what its place raises; the next time goes on."""
-        for repository, state in await self._engine.db(tables.warm_before(time.time() - FRESH)):
+        for repository, state in await self._engine.db(warm_states.before(time.time() - FRESH)):
             await self._sandboxes.forget(state)
-            await self._engine.db(tables.drop_warm(repository))
+            await self._engine.db(warm_states.drop(repository))
 
     def _used_for(self, request: Request) -> bool:
         return self._template is not None and request.installation is not None

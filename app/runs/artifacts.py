@@ -1,0 +1,56 @@
+"""Bytes of a task that are too large for a step's output: its patch, its checkpoints."""
+
+import time
+from collections.abc import Callable, Collection
+
+import sqlalchemy as sa
+
+from app.runs.tables import OVER, metadata, over_before
+
+artifacts = sa.Table(
+    "artifact",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+"""The newest under each name."""
+
+
+def keep(task: str, name: str, content: bytes) -> Callable[[sa.Connection], None]:
+    """Keep these bytes under the name, in place of what was there."""
+
+    def write(connection: sa.Connection) -> None:
+        drop(task, name)(connection)
+        connection.execute(artifacts.insert().values(task=task, name=name, at=time.time(), content=content))
+
+    return write
+
+
+def drop(task: str, name: str) -> Callable[[sa.Connection], None]:
+    def write(connection: sa.Connection) -> None:
+        connection.execute(artifacts.delete().where(artifacts.c.task == task, artifacts.c.name == name))
+
+    return write
+
+
+def kept(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
+    query = sa.select(artifacts.c.content).where(artifacts.c.task == task, artifacts.c.name == name)
+    return lambda c: c.execute(query).scalar_one_or_none()
+
+
+def forget_before(at: float) -> Callable[[sa.Connection], None]:
+    """Those of tasks that are over and were asked for before this moment, in Unix seconds."""
+
+    def write(connection: sa.Connection) -> None:
+        connection.execute(artifacts.delete().where(artifacts.c.task.in_(over_before(at))))
+
+    return write
+
+
+def drop_of_what_is_over(names: Collection[str]) -> Callable[[sa.Connection], None]:
+    def write(connection: sa.Connection) -> None:
+        connection.execute(artifacts.delete().where(artifacts.c.name.in_(names), artifacts.c.task.in_(OVER)))
+
+    return write
