@@ -41,12 +41,7 @@ TOO_LONG = re.compile(r"too long|context (length|window|limit)", re.IGNORECASE)
 
 
 class TurnLost(Transient):
-    """No whole reply could be had. What was spent on it still counts."""
-
-    def __init__(self, message: str, requests: int, discarded: TurnUsage, retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after)
-        self.requests = requests
-        self.discarded = discarded
+    """No whole reply could be had. What was spent on it still counts: see `Tries`."""
 
 
 class Claude:
@@ -86,27 +81,27 @@ class Claude:
         tools: list[dict[str, Any]],
         messages: list[dict[str, Any]],
         room: Room,
+        tries: "Tries",
         seconds: float,
     ) -> Turn:
         """Ask for the next reply, again where it is cut. Cancelling it closes the stream.
 
         `room` is asked before each request, so a turn that is cut again and again costs no more than one that is not.
-        `seconds` bounds all requests together.
+        `tries` counts along, so that what was used is known however this ends. `seconds` bounds all requests together.
         Raises UserError (key, credit, model or length), and TurnLost where time, tries or tokens are over.
         """
         body = _body(self.model, system, tools, messages)
-        tries = _Tries()
         try:
             async with asyncio.timeout(seconds):
                 return await self._until_whole(body, room, tries)
         except TimeoutError:
-            raise tries.lost(f"The model did not finish its reply within {seconds:.0f} seconds.") from None
+            raise TurnLost(f"The model did not finish its reply within {seconds:.0f} seconds.") from None
 
-    async def _until_whole(self, body: Body, room: Room, tries: "_Tries") -> Turn:
+    async def _until_whole(self, body: Body, room: Room, tries: "Tries") -> Turn:
         while True:
             max_tokens = await room(tries.discarded, tries.requests)
             if max_tokens <= 0:
-                raise tries.lost("There is too little left of the limits to ask the model again.")
+                raise TurnLost("There is too little left of the limits to ask the model again.")
             self._account.check()
             try:
                 return await self._once(body | {"max_tokens": max_tokens}, tries)
@@ -115,10 +110,10 @@ class Claude:
                 raise
             except _Again as e:
                 if tries.requests > AGAIN or (e.retry_after or 0) > LONGEST_WAIT:
-                    raise tries.lost(f"The model gave no whole reply ({e}).", e.retry_after) from None
+                    raise TurnLost(f"The model gave no whole reply ({e}).", e.retry_after) from None
                 await asyncio.sleep(self._pause(tries.requests, e.retry_after))
 
-    async def _once(self, body: Body, tries: "_Tries") -> Turn:
+    async def _once(self, body: Body, tries: "Tries") -> Turn:
         reply, began = Reply(), time.monotonic()
         tries.requests += 1
         try:
@@ -187,15 +182,12 @@ class Claude:
         return RuntimeError(f"the Messages API refused our request with {status}: {message}")
 
 
-class _Tries:
-    """What one turn has used so far."""
+class Tries:
+    """What one turn has used so far: requests that were sent, and an upper estimate of those whose reply was cut or lost."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.discarded = TurnUsage()
-
-    def lost(self, message: str, retry_after: float | None = None) -> TurnLost:
-        return TurnLost(message, self.requests, self.discarded, retry_after)
 
 
 class _Again(Exception):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from app.agent.budget import Limits, Spent, TurnUsage, max_tokens, tokens_at_most, too_little_left, why_stop
-from app.agent.claude import Claude, TurnLost
+from app.agent.claude import Claude, Tries, TurnLost
 from app.agent.reply import Turn
 from app.core.errors import UserError
 from app.core.events import AIMessage, CallsBegan, Error, Status, Usage
@@ -163,15 +163,13 @@ class Agent:
         spent = Spent.model_validate(noted) if noted else talk.spent
         if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
             return _ended("limit", why)
+        tries = Tries()
         try:
-            turn = await unless(self._stopping.wait(), self._asked(spent, talk))
-        except TurnLost as e:
-            spent = spent.plus(self._claude.model, e.discarded, requests=e.requests)
-            return _ended("failed", str(e), Usage(tokens=spent.tokens, usd=round(spent.usd, 6)))
-        except UserError as e:
-            return _ended("failed", str(e))
+            turn = await unless(self._stopping.wait(), self._asked(spent, talk, tries))
+        except (TurnLost, UserError) as e:
+            return _ended("failed", str(e), self._used(spent, tries))
         if turn is None:
-            return _ended("stopped", f"Stopped by {await self._stopping.by()}.")
+            return _ended("stopped", f"Stopped by {await self._stopping.by()}.", self._used(spent, tries))
         spent = spent.plus(self._claude.model, turn.discarded, requests=turn.requests - 1)
         spent = spent.plus(self._claude.model, turn.usage, requests=1, turns=1)
         spent = spent.model_copy(update={"minutes": spent.minutes + _minutes_since(began)})
@@ -193,7 +191,11 @@ class Agent:
     def _too_little(self, spent: Spent, talk: Conversation) -> str | None:
         return None if self._next(spent, talk).output else too_little_left(spent, self._limits)
 
-    async def _asked(self, spent: Spent, talk: Conversation) -> Turn:
+    def _used(self, spent: Spent, tries: Tries) -> Usage:
+        """Where no whole reply came of it."""
+        return _usage(spent.plus(self._claude.model, tries.discarded, requests=tries.requests))
+
+    async def _asked(self, spent: Spent, talk: Conversation, tries: Tries) -> Turn:
         async def room(lost: TurnUsage, requests: int) -> int:
             so_far = spent.plus(self._claude.model, lost, requests=requests)
             most = self._next(so_far, talk)
@@ -202,7 +204,12 @@ class Agent:
             return most.output
 
         return await self._claude.turn(
-            system=self._system, tools=definitions(), messages=talk.messages, room=room, seconds=TURN_SECONDS
+            system=self._system,
+            tools=definitions(),
+            messages=talk.messages,
+            room=room,
+            tries=tries,
+            seconds=TURN_SECONDS,
         )
 
     async def act(self, content: Sequence[Json], talk: Conversation) -> Json:
@@ -271,13 +278,17 @@ def _ended(how: str, why: str, *events: Usage) -> Json:
     return {"ended": {"how": how, "why": why}, "events": [event.model_dump() for event in (*events, message)]}
 
 
+def _usage(spent: Spent) -> Usage:
+    return Usage(tokens=spent.tokens, usd=round(spent.usd, 6))
+
+
 def _said(turn: Turn, spent: Spent) -> list[Json]:
     """What people see of a turn."""
     key = {"thinking": "thinking", "text": "text"}
     words = [block[key[block["type"]]] for block in turn.content if block["type"] in key]
     calls = [block for block in turn.content if block["type"] == "tool_use"] if turn.stop_reason == "tool_use" else []
     events: list[AIMessage | Usage | CallsBegan] = [AIMessage(message=text) for text in words if text.strip()]
-    events.append(Usage(tokens=spent.tokens, usd=round(spent.usd, 6)))
+    events.append(_usage(spent))
     if calls:
         events.append(CallsBegan(calls=briefs(calls)))
     return [event.model_dump() for event in events]

@@ -34,14 +34,17 @@ class Table:
             tables.note_asking("c-1-1", "c-1-1.1", turn, spent)(connection)
 
 
-class Nobody:
-    """Says stop never."""
+class Alice:
+    """Says stop when she is told to."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
 
     async def by(self) -> str | None:
-        return None
+        return "@alice" if self.stop.is_set() else None
 
     async def wait(self) -> None:
-        await asyncio.Event().wait()
+        await self.stop.wait()
 
 
 @pytest.fixture
@@ -58,10 +61,10 @@ async def claude(model: Client) -> AsyncIterator[Claude]:
         yield client
 
 
-def agent(claude: Claude, notes: Table, limits: Limits = LIMITS) -> Agent:
+def agent(claude: Claude, notes: Table, limits: Limits = LIMITS, alice: Alice | None = None) -> Agent:
     unused: Any = None
     return Agent(
-        claude=claude, limits=limits, sandbox=unused, keep=unused, stopping=Nobody(), asking=notes,
+        claude=claude, limits=limits, sandbox=unused, keep=unused, stopping=alice or Alice(), asking=notes,
         redactor=Redactor([]), system="You work.",
     )  # fmt: skip
 
@@ -107,3 +110,18 @@ async def test_what_a_killed_server_may_have_used_is_left_of_no_limit(
     turn = await agent(claude, notes, limits).ask(talk())
     assert turn["ended"]["how"] == "limit"
     assert len(await requests(model)) == 1
+
+
+async def test_a_request_that_a_stop_cuts_is_on_the_bill(model: Client, claude: Claude, notes: Table) -> None:
+    """The prompt as the model's API counted it, and at most what can have been written since."""
+    await script(model, LOOK | {"hold": True})
+    asking = asyncio.create_task(agent(claude, notes, alice=(alice := Alice())).ask(talk()))
+    await until(model, "status", 200)
+    alice.stop.set()
+    turn = await asking
+    assert turn["ended"] == {"how": "stopped", "why": "Stopped by @alice."}
+    (request,) = await requests(model)
+    usage, said = turn["events"]
+    assert (usage["type"], said["message"]) == ("Usage", "Stopped by @alice.")
+    assert 1000 < usage["tokens"] < 20_000 + request["body"]["max_tokens"]
+    assert usage["usd"] > 0

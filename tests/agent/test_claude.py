@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from llmock.pytest_plugin import LLMock
 
 from app.agent.budget import TurnUsage
-from app.agent.claude import AGAIN, Claude, TurnLost
+from app.agent.claude import AGAIN, Claude, Tries, TurnLost
 from app.agent.reply import Turn
 from app.core.errors import Transient, UserError
 from app.simulator.model import make_model
@@ -65,12 +65,20 @@ async def requests(model: Client) -> list[Json]:
     return log
 
 
-async def ask(claude: Claude, messages: list[Json] | None = None, seconds: float = 10, most: int = 4000) -> Turn:
+async def ask(
+    claude: Claude,
+    messages: list[Json] | None = None,
+    seconds: float = 10,
+    most: int = 4000,
+    tries: Tries | None = None,
+) -> Turn:
     async def room(lost: TurnUsage, requests: int) -> int:
         return most
 
     said = messages or [{"role": "user", "content": "work on o/r"}]
-    return await claude.turn(system=SYSTEM, tools=TOOLS, messages=said, room=room, seconds=seconds)
+    return await claude.turn(
+        system=SYSTEM, tools=TOOLS, messages=said, room=room, tries=tries or Tries(), seconds=seconds
+    )
 
 
 def answered(messages: list[Json], turn: Turn, output: str = "a.py") -> list[Json]:
@@ -143,10 +151,10 @@ async def test_a_reply_that_breaks_is_discarded_counted_and_asked_again(
 
 async def test_a_reply_that_always_breaks_is_given_up_and_still_counted(model: Client, claude: Claude) -> None:
     await script(model, LOOK | {"fault": {"kind": "cut_tool", "times": 99}})
-    with pytest.raises(TurnLost) as e:
-        await ask(claude)
-    assert e.value.requests == len(await requests(model)) == AGAIN + 1
-    assert e.value.discarded.prompt > (AGAIN + 1) * 1000
+    with pytest.raises(TurnLost):
+        await ask(claude, tries=(tries := Tries()))
+    assert tries.requests == len(await requests(model)) == AGAIN + 1
+    assert tries.discarded.prompt > (AGAIN + 1) * 1000
 
 
 async def test_what_was_lost_decides_how_much_is_asked_for_next(model: Client, claude: Claude) -> None:
@@ -159,7 +167,12 @@ async def test_what_was_lost_decides_how_much_is_asked_for_next(model: Client, c
 
     with pytest.raises(TurnLost, match="too little left"):
         await claude.turn(
-            system=SYSTEM, tools=TOOLS, messages=[{"role": "user", "content": "o/r"}], room=room, seconds=10
+            system=SYSTEM,
+            tools=TOOLS,
+            messages=[{"role": "user", "content": "o/r"}],
+            room=room,
+            tries=Tries(),
+            seconds=10,
         )
     assert [r["body"]["max_tokens"] for r in await requests(model)] == [4000, 2000]
     assert seen[0].tokens < seen[1].tokens < seen[2].tokens
@@ -167,10 +180,10 @@ async def test_what_was_lost_decides_how_much_is_asked_for_next(model: Client, c
 
 async def test_a_turn_ends_at_its_deadline(model: Client, claude: Claude) -> None:
     await script(model, LOOK | {"hold": True})
-    with pytest.raises(TurnLost, match="did not finish") as e:
-        await ask(claude, seconds=0.3)
-    assert e.value.requests == 1
-    assert e.value.discarded.prompt > 1000
+    with pytest.raises(TurnLost, match="did not finish"):
+        await ask(claude, seconds=0.3, tries=(tries := Tries()))
+    assert tries.requests == 1
+    assert tries.discarded.prompt > 1000
     await until(model, "done", True)
 
 
@@ -256,9 +269,9 @@ async def test_an_address_without_a_server_is_transient_and_costs_nothing() -> N
     async for claude in connect("http://127.0.0.1:9"):
         with pytest.raises(Transient):
             await claude.check()
-        with pytest.raises(TurnLost) as e:
-            await ask(claude)
-        assert e.value.discarded == TurnUsage()
+        with pytest.raises(TurnLost):
+            await ask(claude, tries=(tries := Tries()))
+        assert tries.discarded == TurnUsage()
 
 
 async def test_a_request_of_ours_that_is_wrong_is_a_bug(model: Client, claude: Claude) -> None:
@@ -303,8 +316,8 @@ async def test_a_retry_after_that_is_too_long_goes_to_the_caller(llmock: LLMock,
     """FL-A01"""
     llmock.rate_limit(retry_after=3600)
     with pytest.raises(TurnLost) as e:
-        await ask(shaky)
-    assert (e.value.retry_after, e.value.requests, e.value.discarded) == (3600, 1, TurnUsage())
+        await ask(shaky, tries=(tries := Tries()))
+    assert (e.value.retry_after, tries.requests, tries.discarded) == (3600, 1, TurnUsage())
 
 
 async def test_an_outage_makes_no_storm(llmock: LLMock, shaky: Claude) -> None:

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from app.agent.budget import TurnUsage
-from app.agent.claude import AGAIN, Claude, TurnLost
+from app.agent.claude import AGAIN, Claude, Tries, TurnLost
 from app.core.errors import Transient
 from app.github.app import App
 from tests.github.conftest import KEY, PEM
@@ -86,11 +86,16 @@ async def test_the_model_is_asked_again_a_few_times_and_nothing_is_counted(addre
 
     claude = Claude("sk-test", address, "claude-sonnet-5-5", idle=5, backoff=0.01)
     try:
-        with pytest.raises(TurnLost) as error:
+        with pytest.raises(TurnLost):
             await claude.turn(
-                system="s", tools=[], messages=[{"role": "user", "content": "o/r"}], room=room, seconds=20
+                system="s",
+                tools=[],
+                messages=[{"role": "user", "content": "o/r"}],
+                room=room,
+                tries=(tries := Tries()),
+                seconds=20,
             )
     finally:
         await claude.close()
-    assert error.value.requests == AGAIN + 1
-    assert error.value.discarded == TurnUsage()
+    assert tries.requests == AGAIN + 1
+    assert tries.discarded == TurnUsage()
