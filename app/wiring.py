@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from app.sandbox.e2b import E2BSandboxes
 
 log = logging.getLogger(__name__)
+Endless = Callable[[], Coroutine[None, None, None]]
 
 UNSAFE = (
     "BACKSPACE_SANDBOX=unsafe-local: commands run as this user, with its files, its network and its other processes in reach. "
@@ -90,36 +91,46 @@ async def working(settings: Settings) -> AsyncIterator[Work]:
         log.warning(UNSAFE)
     sandboxes = sandboxes_of(settings)
     await sandboxes.check()
-    engine = Engine(settings.backspace_database_url, max_runs=settings.backspace_max_runs)
+    engine = Engine(settings.backspace_database_url, redactor, max_runs=settings.backspace_max_runs)
     async with aiohttp.ClientSession() as session:
-        app = app_of(settings, session)
-        comments = _comments_of(settings, engine, app) if app else None
-        user = user_of(settings, session)
-        place_of = _places(settings, app, user)
-        desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
-        engine.register("ask", desk.workflow)
-        checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
-        template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
-        warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
-        pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
-        traces = _traces_of(settings, engine, redactor)
-        engine.register("run", traces.of(pipeline) if traces else pipeline)
-        intake, accesses, label = None, None, settings.backspace_label
-        if app and comments:
-            intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=label)
-            accesses = Accesses(engine=engine, app=app, warm=warm)
-            engine.register("intake", intake.request)
-            engine.register("control", intake.control)
-            engine.register("missed", intake.missed)
+        work, endless = assembled(settings, engine, sandboxes, redactor, session)
         await engine.start()
-        follow = [follower.follow() for follower in (comments, traces) if follower]
-        sweep = Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever()
-        missed = [_missed_of(engine, app, intake, label)] if app and intake else []
-        clean = Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever()
-        background = [asyncio.create_task(endless) for endless in (*follow, *missed, sweep, clean)]
-        yield Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, accesses=accesses)
+        background = [asyncio.create_task(one()) for one in endless]
+        yield work
         for task in background:
             task.cancel()
+
+
+def assembled(
+    settings: Settings, engine: Engine, sandboxes: Sandboxes, redactor: Redactor, session: aiohttp.ClientSession
+) -> tuple[Work, list[Endless]]:
+    """Every kind of workflow has its code in the engine then. And what is to go on beside them once the engine has started."""
+    app = app_of(settings, session)
+    comments = _comments_of(settings, engine, app) if app else None
+    user = user_of(settings, session)
+    place_of = _places(settings, app, user)
+    desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
+    engine.register("ask", desk.workflow)
+    checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
+    template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
+    warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
+    pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
+    traces = _traces_of(settings, engine, redactor)
+    engine.register("run", traces.of(pipeline) if traces else pipeline)
+    endless: list[Endless] = [follower.follow for follower in (comments, traces) if follower]
+    intake, accesses, label = None, None, settings.backspace_label
+    if app and comments:
+        intake = Intake(engine=engine, app=app, comments=comments, redactor=redactor, label=label)
+        accesses = Accesses(engine=engine, app=app, warm=warm)
+        engine.register("intake", intake.request)
+        engine.register("control", intake.control)
+        engine.register("missed", intake.missed)
+        missed = Missed(transact=engine.db, app=app, intake=intake, label=label)
+        endless.append(partial(missed.sweep_for_ever, lambda: engine.is_first))
+    endless.append(Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever)
+    endless.append(Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever)
+    work = Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, accesses=accesses)
+    return work, endless
 
 
 async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
@@ -260,11 +271,6 @@ def sandboxes_of(settings: Settings) -> "LocalSandboxes | E2BSandboxes":
         network=settings.backspace_local_network,
         wheels=settings.backspace_wheels,
     )
-
-
-def _missed_of(engine: Engine, app: App, intake: Intake, label: str) -> Coroutine[None, None, None]:
-    missed = Missed(transact=engine.db, app=app, intake=intake, label=label)
-    return missed.sweep_for_ever(lambda: engine.is_first)
 
 
 def _webhook_of(settings: Settings, intake: Intake, accesses: Accesses) -> Webhook:

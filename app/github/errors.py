@@ -19,6 +19,8 @@ from app.core.errors import Transient, UserError
 SUCCESS = frozenset({200, 201, 202, 204})
 _PROXY = 407
 """A proxy on the way wants a password; GitHub has no part in it."""
+_LONGEST = 2_000
+"""Characters of GitHub's words; what it really says is far shorter, so no secret is cut into where it would be found whole."""
 _AFTER_A_LIMIT = 60.0
 """Seconds to stay away where GitHub names none."""
 
@@ -113,12 +115,13 @@ def _json(body: bytes) -> Any:
 
 
 def _message(reply: Any) -> str:
-    """GitHub's message with what it says on each field, on one line of at most 300 characters."""
+    """GitHub's message with what it says on each field, on one line. The ellipsis is where the redactor looks for the half of a secret."""
     if not isinstance(reply, dict):
         return "no reason given"
     errors = reply.get("errors")
     details = [_detail(e) for e in errors] if isinstance(errors, list) else [str(errors)] if errors else []
-    return " ".join(": ".join([str(reply.get("message", "")), *filter(None, details)]).split())[:300]
+    words = " ".join(": ".join([str(reply.get("message", "")), *filter(None, details)]).split())
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 
 def _detail(error: Any) -> str:

@@ -32,7 +32,7 @@ async def create_pull(arguments: Sequence[str], body: str, *, server_url: str, t
             said, why = await process.communicate()
     found = _PULL.search(said.decode(errors="replace"))
     if process.returncode != 0 or found is None:
-        log.warning("gh opened no pull request: %s", why.decode(errors="replace").strip()[:500])
+        log.warning("gh opened no pull request: %s", why.decode(errors="replace").strip())
         return None
     return found[1], int(found[2])
 

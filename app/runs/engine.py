@@ -18,6 +18,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 
 from app.core.errors import Transient
 from app.core.fence import ACTING
+from app.core.redact import Redactor
 from app.runs import tables
 from app.runs.database import Database, mark
 from app.runs.holders import Execution
@@ -45,8 +46,9 @@ DETACHED = ("prepare", "tools", "verify", "line")
 class Engine(Records):
     """One per process. `start` inside the running loop, so that workflows live on it."""
 
-    def __init__(self, database_url: str, *, max_runs: int) -> None:
+    def __init__(self, database_url: str, redactor: Redactor, *, max_runs: int) -> None:
         self._database = Database(database_url)
+        self.redact = redactor
         self._executor = uuid.uuid4().hex[:12] if self._database.shared else ALONE
         self._leases = Leases(self.db, self._executor) if self._database.shared else None
         self._max_runs = max_runs

@@ -9,15 +9,20 @@ from dbos import DBOS
 
 from app.core.errors import Transient
 from app.core.events import Error
+from app.core.redact import Redactor
 from app.runs.holders import Execution
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 StepBody = Callable[[], Awaitable[Json]]
+TROUBLE = frozenset({"failed", "waits"})
+"""What the output of a step holds that did not succeed."""
 IN_VAIN = "The server was ended three times at this point, so the work goes no further."
 
 
 class Host(Protocol):
+    redact: Redactor
+
     async def may_go_on(self) -> None: ...
     def recorded(self, workflow_id: str) -> None: ...
 
@@ -46,7 +51,9 @@ class Workflow:
             if self.execution.is_vain:
                 log.error("step %s is given up: %s", name, IN_VAIN, extra={"task": self.id})
                 return {"failed": IN_VAIN, "events": [Error(message=IN_VAIN).model_dump()]}
-            return await body()
+            output = await body()
+            # Trouble is told in the words of others; all else is redacted where it comes in.
+            return self._engine.redact.value(output) if output.keys() & TROUBLE else output
 
         self.under_way = name
         output: Json = await DBOS.run_step_async({"name": name}, recorded)

@@ -73,8 +73,9 @@ def in_time(result: Result) -> Result:
 
 
 def last_line(result: Result) -> str:
+    """Whole, for what is cut the redactor does not know."""
     said = result.stderr.head.decode(errors="replace").strip().splitlines()
-    return said[-1][:300] if said else f"exit code {result.exit_code}"
+    return said[-1] if said else f"exit code {result.exit_code}"
 
 
 async def _call(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import Transient, UserError
+from app.core.redact import Redactor
 from app.github.errors import Conflict, NotFound, RateLimited, Refused, Unauthorized, failure
 
 NOW = 1_800_000_000.0
@@ -94,7 +95,7 @@ def test_gone(status: int) -> None:
         ),
         ({"message": "Reference already exists"}, "Reference already exists"),
         ({"message": "No", "errors": "a string"}, "No: a string"),
-        ({"message": "x\n" * 1000}, ("x " * 150).strip() + " "),
+        ({"message": "x\n" * 4000}, "x " * 1000 + "…"),
         (["a list"], "no reason given"),
     ],
 )
@@ -102,6 +103,14 @@ def test_a_conflict_carries_githubs_reason(body: Any, says: str) -> None:
     conflict = meant(422, body)
     assert isinstance(conflict, Conflict)
     assert str(conflict) == says
+
+
+def test_half_a_secret_in_githubs_reason_is_found() -> None:
+    """A redactor knows where a text was cut by its ellipsis."""
+    secret = "a-secret-that-a-server-knows"
+    conflict = meant(422, {"message": f"{'x' * 1980}: {secret}"})
+    said = Redactor([secret]).text(f"GitHub did not accept it: {conflict} Ask again.")
+    assert said == f"GitHub did not accept it: {'x' * 1980}: [redacted]… Ask again."
 
 
 @given(

@@ -561,4 +561,18 @@ MUTANTS = (
         "if True:",
         ("tests/runs/test_retention.py",),
     ),
+    Mutant(
+        "trouble is redacted before it is recorded",
+        "app/runs/workflow.py",
+        "return self._engine.redact.value(output) if output.keys() & TROUBLE else output",
+        "return output",
+        ("tests/runs/test_engine.py",),
+    ),
+    Mutant(
+        "where GitHub's reason is cut the redactor looks for half a secret",
+        "app/github/errors.py",
+        'f"{words[:_LONGEST]}…"',
+        "words[:_LONGEST]",
+        ("tests/github/test_errors.py",),
+    ),
 )

@@ -10,8 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from app.core.errors import UserError
+from app.core.redact import Redactor
 from app.runs.engine import Engine, Json, Workflow
 from app.runs.steps import Failed, attempt, checked
+
+SECRET = "a-secret-that-a-server-knows"
 
 
 def _append(name: str, text: str) -> None:
@@ -26,7 +29,7 @@ async def _write(name: str, text: str) -> Json:
 
 async def _fail() -> Json:
     await _write("tries", "x")
-    raise UserError("Set a test command.")
+    raise UserError(f"Git said: {SECRET}.")
 
 
 async def _wait() -> Json:
@@ -47,7 +50,7 @@ async def code(workflow: Workflow, spec: Json) -> Json:
 
 
 async def main(times: int) -> None:
-    engine = Engine("sqlite:///engine.db", max_runs=1)
+    engine = Engine("sqlite:///engine.db", Redactor([SECRET]), max_runs=1)
     engine.register("work", code)
     await engine.start()
     await asyncio.gather(*(engine.begin("work", "one.1", {"n": n}) for n in range(times)))

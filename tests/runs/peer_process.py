@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from app.core.fence import LeaseLost, guard
+from app.core.redact import Redactor
 from app.runs.engine import Engine, Json, Workflow
 
 
 class Peer:
     def __init__(self, name: str, max_runs: int) -> None:
         self.name = name
-        self.engine = Engine(os.environ["DATABASE_URL"], max_runs=max_runs)
+        self.engine = Engine(os.environ["DATABASE_URL"], Redactor(()), max_runs=max_runs)
         self.engine.register("work", self.work)
 
     def say(self, what: str, word: str) -> None:

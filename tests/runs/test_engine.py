@@ -20,12 +20,15 @@ def engine(folder: Path, times: int) -> subprocess.Popen[str]:
     )
 
 
+SECRET = b"a-secret-that-a-server-knows"
+
+
 def test_twenty_beginnings_at_once_with_one_id_are_one_run(tmp_path: Path) -> None:
     (tmp_path / "go").touch()
     with engine(tmp_path, 20) as process:
         assert process.wait(30) == 0
     assert (tmp_path / "count").read_text() == "x"
-    assert (tmp_path / "said").read_text() == "Set a test command."
+    assert (tmp_path / "said").read_text() == "Git said: [redacted]."
 
 
 def test_a_failure_is_raised_again_after_a_crash_and_not_tried_again(tmp_path: Path) -> None:
@@ -38,9 +41,10 @@ def test_a_failure_is_raised_again_after_a_crash_and_not_tried_again(tmp_path: P
     (tmp_path / "go").touch()
     with engine(tmp_path, 0) as process:
         assert process.wait(30) == 0
+    assert not [file.name for file in tmp_path.iterdir() if SECRET in file.read_bytes()]
     assert (tmp_path / "count").read_text() == "x"
     assert (tmp_path / "tries").read_text() == "x"
-    assert (tmp_path / "said").read_text() == "Set a test command."
+    assert (tmp_path / "said").read_text() == "Git said: [redacted]."
 
 
 def _recorded(folder: Path, step: str) -> bool:
