@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,15 +22,30 @@ out = Console(highlight=False)
 say = Console(stderr=True, highlight=False)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"backspace {metadata.version('backspace-agent')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 @cli.command()
 def serve() -> None:
     """Take deliveries from GitHub and do the work. Settings come from the environment or from .env."""
     from app.settings import load
 
     settings = load()  # what is wrong in them is said before seconds go by in imports
-    from app.wiring import serve as run
+    from app.serving import serve as run
 
-    asyncio.run(run(settings, lambda url: print(f"Backspace listens on {url}", flush=True)))
+    asyncio.run(run(settings, lambda words: print(words, flush=True)))
 
 
 @cli.command()

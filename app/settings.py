@@ -1,83 +1,21 @@
 """Every setting, once: its name, default and meaning. The only reader of the environment (and of `.env`)."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Literal, TypeVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import setting_values
 from app.core import api_keys
 from app.core.api_keys import ApiKey
 from app.core.errors import UserError
+from app.setting_values import ApiKeys, DatabaseUrl, Headers, Url
 
 T = TypeVar("T")
 SANDBOXES = Literal["e2b", "local", "unsafe-local"]
 KEY_LENGTH = 20
 """Characters. A shorter word in a header for traces is no key but the name of a project, which people may read."""
-
-
-def _plain_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or "@" in value:
-        raise ValueError("must be an http:// or https:// address without a user name in it")
-    return value.rstrip("/")
-
-
-def _database(value: str) -> str:
-    if value.startswith("sqlite:///") and value.removeprefix("sqlite:///").strip("/"):
-        return value
-    if re.fullmatch(r"postgres(ql)?://[^/]*/.+", value):
-        return value.replace("postgres://", "postgresql://", 1)
-    raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
-
-
-def _password(url: str) -> str:
-    """Of the database; "" where there is none, as for a SQLite file."""
-    return unquote(urlsplit(url).password or "")
-
-
-def _is_rsa(pem: bytes) -> bool:
-    try:
-        return isinstance(load_pem_private_key(pem, password=None), RSAPrivateKey)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-
-
-def _private_key(pem: bytes) -> SecretStr:
-    if not _is_rsa(pem):
-        raise ValueError(
-            "must be the whole RSA private key in PEM that the App's settings page gave, without a password"
-        )
-    return SecretStr(pem.decode())
-
-
-def _private_key_file(path: Path) -> SecretStr:
-    try:
-        return _private_key(path.read_bytes())
-    except OSError as e:
-        raise ValueError(f"the file can't be read ({e.strerror})") from None
-
-
-def _headers(value: SecretStr) -> SecretStr:
-    pairs = value.get_secret_value().split(",")
-    plain = unquote(value.get_secret_value())
-    if not (plain.isascii() and plain.isprintable() and all(re.match(r"\s*[\w.-]+=.", pair) for pair in pairs)):
-        raise ValueError("must be name=value, several with commas between")
-    return value
-
-
-def _api_keys(value: SecretStr | None) -> SecretStr | None:
-    if value:
-        api_keys.parse(value.get_secret_value())
-    return value
-
-
-Url = Annotated[str, AfterValidator(_plain_url)]
 
 
 class Settings(BaseSettings):
@@ -133,7 +71,7 @@ class Settings(BaseSettings):
     backspace_data: Path = Path("backspace-sandboxes")
     """Folder for the local sandboxes."""
 
-    backspace_database_url: Annotated[str, AfterValidator(_database)] = "sqlite:///backspace.db"
+    backspace_database_url: DatabaseUrl = "sqlite:///backspace.db"
     """Database: a SQLite file, for one server process; or `postgresql://USER:PASSWORD@HOST/DATABASE`, for several."""
     backspace_keep_days: int = Field(default=30, ge=1)
     """Days for which the log of a task is kept."""
@@ -150,7 +88,7 @@ class Settings(BaseSettings):
     backspace_task_tokens: int = Field(default=4_000_000, ge=1000)
     """Tokens that one task may use, cached ones included."""
 
-    backspace_api_keys: Annotated[SecretStr | None, AfterValidator(_api_keys)] = None
+    backspace_api_keys: ApiKeys | None = None
     """Keys for `POST /code`, with space between: `name:key`, or `name:key:owner/repo,owner/repo` for these repositories only. A key has at
     least 16 characters. Not set: only programs on this machine may use it, and only where HOST is loopback."""
     backspace_public_url: Url | None = None
@@ -165,7 +103,7 @@ class Settings(BaseSettings):
     """Where traces go: a receiver of OTLP over HTTP, `/v1/traces` is added. Neither this nor the next: no traces."""
     otel_exporter_otlp_traces_endpoint: Url | None = None
     """The same as a whole address, to which nothing is added."""
-    otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_headers)] | None = None
+    otel_exporter_otlp_headers: Headers | None = None
     """Headers for the receiver of traces: `name=value,name=value`."""
     otel_instrumentation_genai_capture_message_content: bool = False
     """Traces carry what was said, the tool calls and their results, redacted. Off: names, times, numbers, and why a step failed."""
@@ -173,7 +111,7 @@ class Settings(BaseSettings):
     @field_validator("github_private_key")
     @classmethod
     def _parses(cls, key: SecretStr | None) -> SecretStr | None:
-        return key and _private_key(key.get_secret_value().replace("\\n", "\n").encode())
+        return key and setting_values.private_key(key.get_secret_value().replace("\\n", "\n").encode())
 
     @field_validator("github_app_id", "github_webhook_secret")
     @classmethod
@@ -189,7 +127,7 @@ class Settings(BaseSettings):
         if "github_private_key" not in info.data or info.data["github_private_key"]:
             return path
         if path is not None:
-            _private_key_file(path)
+            setting_values.private_key_file(path)
         elif _needs_app(info):
             raise ValueError("this or GITHUB_PRIVATE_KEY is missing: the App's private key, from its settings page")
         return path
@@ -203,7 +141,7 @@ class Settings(BaseSettings):
         key = self.github_private_key
         if key is None:
             assert self.github_private_key_path
-            key = _private_key_file(self.github_private_key_path)
+            key = setting_values.private_key_file(self.github_private_key_path)
         return key.get_secret_value()
 
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -226,7 +164,7 @@ class Settings(BaseSettings):
         key = [self.private_key()] if self.has_app else []
         api = [key.key.get_secret_value() for key in self.api_keys()]
         traces = [word for value in self.trace_headers().values() for word in value.split() if len(word) >= KEY_LENGTH]
-        database = [password] if (password := _password(self.backspace_database_url)) else []
+        database = [password] if (password := setting_values.password(self.backspace_database_url)) else []
         return (*(secret.get_secret_value() for secret in given if secret), *key, *api, *traces, *database)
 
     def trace_endpoint(self) -> str | None:
@@ -237,8 +175,7 @@ class Settings(BaseSettings):
     def trace_headers(self) -> dict[str, str]:
         """By their names in small letters."""
         headers = self.otel_exporter_otlp_headers
-        pairs = (pair.partition("=") for pair in headers.get_secret_value().split(",")) if headers else ()
-        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+        return setting_values.pairs(headers.get_secret_value()) if headers else {}
 
     @property
     def sandbox(self) -> SANDBOXES:
@@ -274,7 +211,9 @@ def load(env_file: Path | None = Path(".env"), kind: type[Settings] = Settings) 
     try:
         settings = kind(_env_file=env_file)
     except ValidationError as e:
-        raise UserError("\n".join(f"{str(error['loc'][0]).upper()}: {_say(error)}" for error in e.errors())) from None
+        raise UserError(
+            "\n".join(f"{str(error['loc'][0]).upper()}: {setting_values.verdict(error)}" for error in e.errors())
+        ) from None
     if kind is Settings:
         _refuse_sandbox(settings)
     return settings
@@ -297,26 +236,3 @@ def refuse_lack_of_key(settings: Settings) -> None:
     """Raises UserError where commands are to run in E2B and its key is missing."""
     if settings.sandbox == "e2b" and not settings.e2b_api_key:
         raise UserError("E2B_API_KEY: is missing, and BACKSPACE_SANDBOX=e2b needs it.")
-
-
-def _say(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "missing":
-            return "is missing."
-        case "too_short":
-            return f"must have at least {error['ctx']['min_length']} characters."
-        case "greater_than_equal":
-            return f"must be at least {error['ctx']['ge']}."
-        case "less_than_equal":
-            return f"must be at most {error['ctx']['le']}."
-        case "greater_than":
-            return f"must be more than {error['ctx']['gt']}."
-        case "int_parsing" | "int_from_float":
-            return "must be a whole number."
-        case "float_parsing":
-            return "must be a number."
-        case "bool_parsing":
-            return "must be true or false."
-        case "literal_error":
-            return f"must be {error['ctx']['expected']}."
-    return error["msg"].removeprefix("Value error, ") + "."

@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import web
 
 from app.agent.budget import Limits
 from app.agent.claude import Claude
@@ -45,12 +42,7 @@ from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes
 from app.sandbox.local import LocalSandboxes
 from app.settings import Settings
-from app.web.code import Code
-from app.web.health import Health
-from app.web.keys import Gate, signature
-from app.web.server import make_app, make_runner
-from app.web.sse import Streams
-from app.web.webhook import Webhook
+from app.web.keys import signature
 
 if TYPE_CHECKING:
     from app.runs.traces import Traces
@@ -133,40 +125,7 @@ def assembled(
     return work, endless
 
 
-async def serve(settings: Settings, listening: Callable[[str], None]) -> None:
-    """Run the server until SIGTERM or SIGINT. `listening` gets its address once it takes deliveries.
-
-    Raises UserError where it can't start.
-    """
-    async with working(settings) as work:
-        ready = asyncio.Event()
-        webhook = _webhook_of(settings, work.intake, work.accesses) if work.intake and work.accesses else None
-        runner = make_runner(make_app(webhook, Health(ready.is_set), _code_of(settings, work)))
-        address = await _listen(runner, settings.host, settings.port)
-        ready.set()
-        listening(address)
-        await _until_told_to_end()
-        ready.clear()
-        await work.engine.drain()
-        await runner.cleanup()
-    logging.shutdown()
-    os._exit(0)
-
-
-def _code_of(settings: Settings, work: Work) -> Code:
-    gate = Gate(
-        settings.api_keys(), loopback_only=settings.loopback_only, public_url=settings.backspace_public_url or ""
-    )
-    return Code(
-        work.desk,
-        gate,
-        Streams(work.desk.read, work.engine.wait),
-        server_url=settings.github_server_url,
-        link_secret=_link_secret(settings),
-    )
-
-
-def _link_secret(settings: Settings) -> bytes:
+def link_secret(settings: Settings) -> bytes:
     """Signs links to patches: the same in every process and after every restart, until the key is another."""
     return hashlib.sha256(f"links {settings.anthropic_api_key.get_secret_value()}".encode()).digest()
 
@@ -174,7 +133,7 @@ def _link_secret(settings: Settings) -> bytes:
 def _patch_url(settings: Settings, task: str) -> str | None:
     """A link to the patch of a task, for people without a key; None where nobody could follow it."""
     base = settings.backspace_public_url
-    return f"{base}/code/{task}/patch?sig={signature(_link_secret(settings), task)}" if base else None
+    return f"{base}/code/{task}/patch?sig={signature(link_secret(settings), task)}" if base else None
 
 
 def app_of(settings: Settings, session: aiohttp.ClientSession) -> App | None:
@@ -273,10 +232,6 @@ def sandboxes_of(settings: Settings) -> "LocalSandboxes | E2BSandboxes":
     )
 
 
-def _webhook_of(settings: Settings, intake: Intake, accesses: Accesses) -> Webhook:
-    return Webhook(settings.webhook_secrets(), settings.backspace_label, intake.record, accesses.changed)
-
-
 def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Traces | None":
     endpoint = settings.trace_endpoint()
     if endpoint is None:
@@ -290,23 +245,3 @@ def _traces_of(settings: Settings, engine: Engine, redactor: Redactor) -> "Trace
         headers=settings.trace_headers(),
         content=settings.otel_instrumentation_genai_capture_message_content,
     )
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
-    await runner.setup()
-    site = web.TCPSite(runner, host, port)
-    try:
-        await site.start()
-    except OSError as e:
-        raise UserError(f"HOST and PORT: {host}:{port} can't be listened on ({os.strerror(e.errno or 0)}).") from None
-    bound = runner.addresses[0][1]
-    return f"http://{host}:{bound}"
-
-
-async def _until_told_to_end() -> None:
-    """Told a second time, the process ends at once."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: os._exit(1) if told.is_set() else told.set())
-    await told.wait()
