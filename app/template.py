@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from e2b import E2B, AsyncTemplate
+from e2b import E2B, AsyncTemplate, LogEntry, LogEntryEnd
 from e2b.template.main import TemplateClass
 
 from app.core.errors import Transient, UserError
@@ -42,6 +42,11 @@ async def make(settings: Settings, name: str, say: Callable[[str], None]) -> Non
     """Build it in E2B under this name. `say` gets what E2B says meanwhile, line by line. Raises UserError."""
     if not settings.e2b_api_key:
         raise UserError("E2B_API_KEY: is missing.")
+
+    def told(entry: LogEntry) -> None:
+        if not isinstance(entry, LogEntryEnd):  # which comes however it ends
+            say(entry.message)
+
     client = E2B(api_key=settings.e2b_api_key.get_secret_value(), api_url=settings.e2b_api_url, debug=False)
     try:
         with translated():
@@ -50,7 +55,7 @@ async def make(settings: Settings, name: str, say: Callable[[str], None]) -> Non
                 name,
                 cpu_count=CPUS,
                 memory_mb=MEMORY,
-                on_build_logs=lambda entry: say(entry.message),
+                on_build_logs=told,
             )
     except Transient as e:
         raise UserError(f"{e} Run the command again: what is built already is not built twice.") from e

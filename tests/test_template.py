@@ -60,6 +60,7 @@ def test_what_is_wrong_is_said(cloud: E2B, tmp_path: Path, given: dict[str, str]
     done = backspace("template", "build", cwd=tmp_path, settings=only_e2b(cloud) | given)
     assert done.returncode == 2
     assert said in done.stderr
+    assert "finished" not in done.stdout
     assert "Traceback" not in done.stderr
 
 
