@@ -6,9 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-PARSE_INLINE = 1024 * 1024
-"""Bytes; a longer body is parsed off the event loop."""
-
 
 async def read(request: web.Request, limit: int, seconds: float) -> bytes:
     """The whole body. Raises web.HTTPException: 413 past `limit` bytes, 408 past `seconds`, 400 where it broke off."""
@@ -42,16 +39,12 @@ def check_type(request: web.Request) -> None:
         raise web.HTTPBadRequest(text="the charset must be utf-8")
 
 
-async def json_object(body: bytes) -> dict[str, Any]:
-    """Raises web.HTTPBadRequest for anything else, however deep it is nested."""
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises ValueError for anything else, however deep it is nested; the message is for whoever sent it."""
     try:
-        value = _loads(body) if len(body) <= PARSE_INLINE else await asyncio.to_thread(_loads, body)
+        value = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
-        raise web.HTTPBadRequest(text="the body is not JSON") from None
+        raise ValueError("the body is not JSON") from None
     if not isinstance(value, dict):
-        raise web.HTTPBadRequest(text="the body is not a JSON object")
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004
     return value
-
-
-def _loads(body: bytes) -> Any:
-    return json.loads(body.decode("utf-8"))

@@ -94,7 +94,7 @@ class Code:
 
     async def _start(self, request: web.Request, key: ApiKey) -> str:
         body.check_type(request)
-        sent = await body.json_object(await body.read(request, MAX_BODY, self._seconds))
+        sent = _sent(await body.read(request, MAX_BODY, self._seconds))
         asked = understood(sent, request.headers.get("Idempotency-Key"), key.name, self._server_url)
         if not key.may_name(asked.repo):
             raise Refusal(f"This key is not for {asked.repo}.", 403)
@@ -137,6 +137,13 @@ class Code:
         repository = await self._desk.repository_of(task) if _TASK.fullmatch(task) else None
         if repository is None or not key.may_name(repository):
             raise web.HTTPNotFound(text=NO_TASK)
+
+
+def _sent(raw: bytes) -> dict[str, Any]:
+    try:
+        return body.json_object(raw)
+    except ValueError as e:
+        raise web.HTTPBadRequest(text=str(e)) from None
 
 
 def understood(sent: Mapping[str, Any], idempotency_key: str | None, caller: str, server_url: str) -> Asked:

@@ -36,7 +36,7 @@ class Gate:
         self._refuse_other_sites(request)
         if self._keys:
             return self._bearer(request.headers.getall("Authorization", []))
-        if not _LOCAL_HOST.fullmatch(request.headers.get("Host", "")):
+        if not _LOCAL_HOST.fullmatch(request.headers.get("Host", "")) or not request.raw_path.startswith("/"):
             raise web.HTTPForbidden(text="Only programs on this machine may do this: address it as 127.0.0.1.")
         if any(name in request.headers for name in _BY_A_PROXY):
             raise web.HTTPForbidden(

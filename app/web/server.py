@@ -1,15 +1,18 @@
 """The HTTP edge: routes, errors as JSON, limits, one log line a request."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web, web_response
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import HttpProcessingError
 
 from app.core.errors import Refusal, Transient, UserError
 from app.web import pages
 from app.web.code import Code
+from app.web.connections import Connections
 from app.web.health import Health
 from app.web.webhook import DELIVERY, TASK, Webhook
 
@@ -29,6 +32,10 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
 }
 
+http_log = logging.getLogger("app.web.http")
+http_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+"""aiohttp tells what is no HTTP as an error, with a stack and the client's words, which may be a key. The access log has it too."""
+
 web_response.SERVER_SOFTWARE = "backspace"  # type: ignore[attr-defined]
 """What is no HTTP is answered by aiohttp, past every hook of ours, and it would name its version and Python's."""
 
@@ -36,7 +43,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(webhook: Webhook | None, health: Health, code: Code | None = None) -> web.Application:
-    """The routes. Serve it by `make_runner`, which sets the limits that an application cannot."""
+    """The routes. Serve it by `Runner`, which sets the limits that an application cannot."""
     app = web.Application(middlewares=[_errors_as_json])
     if webhook:
         app.router.add_post("/webhook", webhook.receive)
@@ -48,17 +55,45 @@ def make_app(webhook: Webhook | None, health: Health, code: Code | None = None) 
     return app
 
 
-def make_runner(app: web.Application) -> web.AppRunner:
-    """A runner that never decompresses, so that a small body cannot become a large one before its signature is checked."""
-    return web.AppRunner(
-        app,
-        auto_decompress=False,
-        keepalive_timeout=75,
-        lingering_time=2,
-        shutdown_timeout=SECONDS_TO_END,
-        access_log_class=AccessLog,
-        access_log=access_log,
-    )
+class Runner(web.AppRunner):
+    """Serves the routes. It never decompresses, so that a small body cannot become a large one before its signature is checked."""
+
+    def __init__(self, app: web.Application, connections: Connections | None = None) -> None:
+        self.connections = connections or Connections()
+        app.middlewares.insert(0, self.connections.under_way)
+        super().__init__(
+            app,
+            auto_decompress=False,
+            lingering_time=2,
+            shutdown_timeout=SECONDS_TO_END,
+            access_log_class=AccessLog,
+            access_log=access_log,
+            logger=http_log,
+        )
+
+    async def listen(self, host: str, port: int) -> int:
+        """The port; 0 asks for any that is free. Raises OSError."""
+        await self.setup()
+        await _Site(self, host, port).start()
+        return int(self.addresses[0][1])
+
+
+class _Site(web.BaseSite):
+    def __init__(self, runner: Runner, host: str, port: int) -> None:
+        super().__init__(runner)
+        self._connections = runner.connections
+        self._host = host
+        self._port = port
+
+    @property
+    def name(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        await super().start()
+        assert self._runner.server
+        make = self._connections.guarded(self._runner.server)
+        self._server = await asyncio.get_running_loop().create_server(make, self._host, self._port)
 
 
 class AccessLog(AbstractAccessLogger):

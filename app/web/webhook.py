@@ -4,6 +4,7 @@ Nothing unsigned is parsed or decompressed. The signature is checked here and no
 signature that is no ASCII, on a missing event header and on JSON nested deep.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -12,14 +13,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from app.core.apart import apart
 from app.core.task import Control, ThreadRequest
-from app.trigger.policy import Access, BadPayload, access, decide
+from app.trigger.policy import Access, access, decide
 from app.web.body import check_type, json_object, read
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 25 * 1024 * 1024
 """Bytes; GitHub never sends more."""
+READ_HERE = 1024 * 1024
+"""Bytes; no comment makes a delivery larger."""
 BODY_SECONDS = 10.0
 """Time for the whole body; GitHub itself gives a delivery ten seconds."""
 
@@ -56,11 +60,12 @@ class Webhook:
         event, delivery = _names(request)
         request[DELIVERY] = delivery
         check_type(request)
-        payload = await json_object(body)
         try:
-            asked = decide(event, payload, delivery, label=self._label)
-            change = access(event, payload)
-        except BadPayload as e:
+            if len(body) > READ_HERE:
+                asked, change = await apart(_understood, event, body, delivery, self._label)
+            else:
+                asked, change = _understood(event, body, delivery, self._label)
+        except ValueError as e:
             raise web.HTTPBadRequest(text=str(e)) from None
         if asked:
             request[TASK] = asked.key
@@ -81,10 +86,22 @@ class Webhook:
         if not claimed:
             raise web.HTTPUnauthorized(text="X-Hub-Signature-256 is missing or malformed")
         body = await read(request, MAX_BODY, self._body_seconds)
-        digests = [hmac.new(key, body, hashlib.sha256).hexdigest() for key in self._keys]
-        if not any(hmac.compare_digest(digest, claimed[1]) for digest in digests):
+        far = len(body) > READ_HERE
+        if not (await asyncio.to_thread(self._signed, body, claimed[1]) if far else self._signed(body, claimed[1])):
             raise web.HTTPUnauthorized(text="the signature does not match")
         return body
+
+    def _signed(self, body: bytes, claimed: str) -> bool:
+        digests = [hmac.new(key, body, hashlib.sha256).hexdigest() for key in self._keys]
+        return any(hmac.compare_digest(digest, claimed) for digest in digests)
+
+
+def _understood(
+    event: str, body: bytes, delivery: str, label: str
+) -> tuple[ThreadRequest | Control | None, Access | None]:
+    """What the delivery asks for, and what the App may do since. Raises ValueError for what GitHub would not send."""
+    payload = json_object(body)
+    return decide(event, payload, delivery, label=label), access(event, payload)
 
 
 def _names(request: web.Request) -> tuple[str, str]:

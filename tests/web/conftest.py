@@ -11,12 +11,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from app.core.task import Control, ThreadRequest
 from app.trigger.policy import Access
 from app.web.health import Health
-from app.web.server import make_app, make_runner
+from app.web.server import Runner, make_app
 from app.web.webhook import Webhook
 from tests.trigger.payloads import comment
 
@@ -83,10 +82,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 async def edge() -> AsyncIterator[Edge]:
     edge = Edge()
     webhook = Webhook((SECRET, OLD), "backspace", edge.record, edge.changed, body_seconds=2)
-    runner = make_runner(make_app(webhook, Health(lambda: edge.ready)))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    edge.port = runner.addresses[0][1]
+    runner = Runner(make_app(webhook, Health(lambda: edge.ready)))
+    edge.port = await runner.listen("127.0.0.1", 0)
     yield edge
     await runner.cleanup()

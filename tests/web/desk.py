@@ -25,9 +25,10 @@ from app.core.events import (
 )
 from app.core.task import Asked
 from app.web.code import Code
+from app.web.connections import Connections
 from app.web.health import Health
 from app.web.keys import Gate
-from app.web.server import make_app, make_runner
+from app.web.server import Runner, make_app
 from app.web.sse import Streams
 from app.web.webhook import Webhook
 
@@ -136,8 +137,10 @@ class Edge:
     loopback_only: bool
     timing: Mapping[str, float]
     extra: Sequence[web.RouteDef] = ()
+    limits: Connections | None = None
+    seconds: float = 1
     port: int = 0
-    runner: web.AppRunner | None = None
+    runner: Runner | None = None
 
     @property
     def url(self) -> str:
@@ -146,14 +149,11 @@ class Edge:
     async def start(self) -> None:
         streams = Streams(self.desk.read, self.desk.wait, **self.timing)
         gate = Gate(self.keys, loopback_only=self.loopback_only, public_url="https://code.example")
-        code = Code(self.desk, gate, streams, server_url=GITHUB, link_secret=LINK_SECRET, seconds=1)
+        code = Code(self.desk, gate, streams, server_url=GITHUB, link_secret=LINK_SECRET, seconds=self.seconds)
         app = make_app(Webhook(("a webhook secret",), "backspace", _nowhere, _nowhere), Health(lambda: True), code)
         app.add_routes(self.extra)
-        self.runner = make_runner(app)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = self.runner.addresses[0][1]
+        self.runner = Runner(app, self.limits)
+        self.port = await self.runner.listen("127.0.0.1", self.port)
 
     async def cut(self) -> None:
         """End as a killed process does: every connection breaks."""
@@ -185,9 +185,11 @@ async def served(
     loopback_only: bool = True,
     extra: Sequence[web.RouteDef] = (),
     timing: Mapping[str, float] = AS_IT_IS,
+    limits: Connections | None = None,
+    seconds: float = 1,
 ) -> AsyncIterator[Edge]:
-    """`timing`: what Streams takes."""
-    edge = Edge(desk, keys, loopback_only, timing, extra)
+    """`timing`: what Streams takes. `seconds`: for a body."""
+    edge = Edge(desk, keys, loopback_only, timing, extra, limits, seconds)
     await edge.start()
     try:
         yield edge

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.events import AIMessage, Done, Entry, Status
+from app.web.connections import Connections
 from app.web.sse import encode
 from tests.web.desk import RUN, Desk, Edge, parsed, served, until, wire
 
@@ -148,7 +149,7 @@ async def test_a_reader_that_takes_nothing_is_disconnected_holds_up_nobody_and_m
     """RT-A10, FL-O08: of a log of 64 MB it makes the server read a part only."""
     desk = Desk(part=1)
     task = desk.task(*[(AIMessage(message=f"{n} " + "x" * 1_000_000),) for n in range(64)], END)
-    async with served(desk, timing={"patience": 1}) as edge:
+    async with served(desk, limits=Connections(silence=1)) as edge:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.connect(("127.0.0.1", edge.port))
@@ -164,7 +165,7 @@ async def test_a_reader_that_takes_little_at_a_time_gets_everything() -> None:
     """RT-A10"""
     desk = Desk()
     task = desk.task(*RUN)
-    async with served(desk, timing={"patience": 5}) as edge:
+    async with served(desk, limits=Connections(silence=5)) as edge:
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(f"GET /code/{task} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
         text = b""
