@@ -1,6 +1,7 @@
 """The command line: `backspace serve`, `run`, `demo`, `doctor`, `template build`; `python -m app` is the same."""
 
 import asyncio
+import logging
 import signal
 import sys
 from importlib import metadata
@@ -52,6 +53,8 @@ def serve() -> None:
 def doctor() -> None:
     """Say what is missing or wrong in the settings, and check each address and key."""
     from app.doctor import findings
+
+    logging.disable(logging.WARNING)  # each finding says it all
 
     async def look() -> bool:
         well = True

@@ -10,7 +10,9 @@ import aiohttp
 from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
 from app.github.errors import NotFound, Unauthorized
+from app.runs.database import Database
 from app.sandbox import bubblewrap
+from app.serving import commands_run, recorded_in
 from app.settings import Settings, load
 from app.wiring import app_of, sandboxes_of, user_of
 
@@ -32,7 +34,8 @@ async def findings() -> AsyncIterator[Finding]:
         return
     yield True, "The settings are complete."
     token = (_token,) if settings.github_token else ()
-    for check in (_database, _sandbox, _github, *token, _model):
+    traces = (_traces,) if settings.trace_endpoint() else ()
+    for check in (_database, _sandbox, _github, *token, _model, _port, *traces):
         yield await _tried(check, settings)
 
 
@@ -47,31 +50,26 @@ async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings
 
 
 async def _database(settings: Settings) -> str:
-    return await asyncio.to_thread(_writable, settings.backspace_database_url.removeprefix("sqlite:///"))
+    database = Database(settings.backspace_database_url)
+    if database.shared:
+        await asyncio.to_thread(database.reach)
+    else:
+        await asyncio.to_thread(_writable, recorded_in(settings))
+    return f"The database is {recorded_in(settings)}."
 
 
-def _writable(file: str) -> str:
-    path = Path(file).absolute()
+def _writable(file: str) -> None:
+    path = Path(file)
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UserError(f"BACKSPACE_DATABASE_URL: {path} can't be written by this user.")
-    return f"The database is {path}."
 
 
 async def _sandbox(settings: Settings) -> str:
-    if settings.sandbox == "unsafe-local":
-        return "Commands run WITHOUT isolation (BACKSPACE_SANDBOX=unsafe-local), as this user."
     await sandboxes_of(settings).check()
-    if settings.sandbox == "e2b":
-        reach = {"registries": "registries of packages", "none": "nothing", "all": "the whole network"}
-        return (
-            f"Commands run in E2B, in virtual machines made from {settings.backspace_e2b_template}; "
-            f"they reach {reach[settings.backspace_egress]}."
-        )
-    network = "with the network" if settings.backspace_local_network else "without a network"
-    return (
-        f"Commands run in bubblewrap, {network}. It shares this machine's kernel: weaker than a virtual machine. "
-        f"Not limited: {bubblewrap.not_limited()}."
-    )
+    said = f"Commands run {commands_run(settings)}."
+    if settings.sandbox != "local":
+        return said
+    return f"{said} It shares this machine's kernel: weaker than a virtual machine. Not limited: {bubblewrap.not_limited()}."
 
 
 async def _github(settings: Settings) -> str:
@@ -120,3 +118,45 @@ async def _model(settings: Settings) -> str:
     finally:
         await claude.close()
     return f"The key is accepted and the model {settings.backspace_model} is there."
+
+
+async def _port(settings: Settings) -> str:
+    """A port that a server of ours has is well: doctor may be asked while it runs."""
+    try:
+        taken = await asyncio.start_server(lambda *_: None, settings.host, settings.port)
+    except OSError as e:
+        if await _is_ours(settings):
+            return f"A server of Backspace listens on {settings.host}:{settings.port} already."
+        why = os.strerror(e.errno or 0)
+        raise UserError(f"HOST and PORT: {settings.host}:{settings.port} can't be listened on ({why}).") from None
+    taken.close()
+    return f"{settings.host}:{settings.port} can be listened on."
+
+
+async def _is_ours(settings: Settings) -> bool:
+    url = f"http://{settings.host}:{settings.port}/openapi.json"
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as reply:
+            return b'"Backspace"' in await reply.content.read(1_000)
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
+async def _traces(settings: Settings) -> str:
+    """A request without a trace, which is an empty message."""
+    url = settings.trace_endpoint()
+    assert url
+    headers = {**settings.trace_headers(), "content-type": "application/x-protobuf"}
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=b"", headers=headers, allow_redirects=False) as reply,
+        ):
+            status = reply.status
+    except (aiohttp.ClientError, OSError) as e:
+        raise UserError(f"OTEL_EXPORTER_OTLP_ENDPOINT: {url} can't be reached ({type(e).__name__}).") from None
+    if status in (401, 403):
+        raise UserError(f"OTEL_EXPORTER_OTLP_HEADERS: {url} does not accept the key in them ({status}).")
+    if status not in (200, 202, 204, 400):  # some take no empty message
+        raise UserError(f"OTEL_EXPORTER_OTLP_ENDPOINT: {url} answers {status}: there is no receiver of traces.")
+    return f"Traces go to {url}."

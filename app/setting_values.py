@@ -23,9 +23,20 @@ def _url(value: str) -> str:
 def _database(value: str) -> str:
     if value.startswith("sqlite:///") and value.removeprefix("sqlite:///").strip("/"):
         return value
-    if re.fullmatch(r"postgres(ql)?://[^/]*/.+", value):
+    if re.fullmatch(r"postgres(ql)?://[^/]*/.+", value) and _has_a_port_at_most(value):
         return value.replace("postgres://", "postgresql://", 1)
-    raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    raise ValueError(
+        "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; a @, : or / in the password is %40, %3A or %2F"
+    )
+
+
+def _has_a_port_at_most(url: str) -> bool:
+    """Behind its host; not the rest of a password."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
 
 
 def _headers(value: SecretStr) -> SecretStr:

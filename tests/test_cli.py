@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
     assert done.returncode == 0
     for command in ("serve", "run", "demo", "doctor", "template"):
         assert f" {command} " in done.stdout
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    done = backspace("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"backspace {metadata.version('backspace-agent')}\n")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,19 @@
 
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from app.doctor import findings
+from app.web.health import Health
+from app.web.server import make_app
 from tests.command import backspace
 from tests.e2b_cloud.lab import e2b_cloud
 from tests.e2e.lab import Lab, free_port
@@ -27,6 +34,7 @@ def settings(lab: Lab, **app: Any) -> dict[str, str]:
         "GITHUB_APP_ID": str(made["app_id"]),
         "GITHUB_PRIVATE_KEY": made["private_key"],
         "GITHUB_WEBHOOK_SECRET": "a canary of sixteen",
+        "PORT": "0",
     }
 
 
@@ -66,11 +74,12 @@ def test_all_is_well(lab: Lab, tmp_path: Path) -> None:
     done = doctor(tmp_path, settings(lab))
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert [line[0] for line in lines] == ["✓"] * 5
+    assert [line[0] for line in lines] == ["✓"] * 6
     assert lines[1] == f"✓ The database is {tmp_path}/backspace.db."
     assert "in bubblewrap, without a network" in lines[2]
     assert "with the permissions and events it needs" in lines[3]
     assert lines[4] == "✓ The key is accepted and the model claude-sonnet-5-5 is there."
+    assert lines[5] == "✓ 127.0.0.1:0 can be listened on."
 
 
 def test_what_is_wrong_is_marked_and_the_exit_code_says_so(tmp_path: Path) -> None:
@@ -130,6 +139,51 @@ async def test_addresses_where_somebody_else_answers(lab: Lab, wrong: Wrong) -> 
 async def test_a_database_that_can_not_be_made(lab: Lab, wrong: Wrong, tmp_path: Path) -> None:
     (line,) = await wrong(settings(lab) | {"BACKSPACE_DATABASE_URL": "sqlite:///no/such/folder.db"})
     assert line == f"BACKSPACE_DATABASE_URL: {tmp_path}/no/such/folder.db can't be written by this user."
+
+
+@asynccontextmanager
+async def somebody(app: web.Application) -> AsyncIterator[str]:
+    """Another program on this machine."""
+    async with TestServer(app, host="127.0.0.1") as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+async def test_a_port_that_is_taken(lab: Lab, wrong: Wrong) -> None:
+    async with somebody(web.Application()) as url:
+        (line,) = await wrong(settings(lab) | {"PORT": str(urlsplit(url).port)})
+    assert line == f"HOST and PORT: {url.removeprefix('http://')} can't be listened on (Address already in use)."
+
+
+async def test_doctor_may_be_asked_while_the_server_runs(lab: Lab, wrong: Wrong) -> None:
+    async with somebody(make_app(None, Health(lambda: True))) as url:
+        assert await wrong(settings(lab) | {"PORT": str(urlsplit(url).port)}) == []
+
+
+async def test_a_postgresql_that_is_away_is_said_without_its_password(lab: Lab, wrong: Wrong) -> None:
+    database = f"postgresql://backspace:canary-of-postgres@127.0.0.1:{free_port()}/runs"
+    (line,) = await wrong(settings(lab) | {"BACKSPACE_DATABASE_URL": database})
+    assert line.startswith("BACKSPACE_DATABASE_URL: PostgreSQL can't be used (")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (200, ""),
+        (400, ""),
+        (401, "OTEL_EXPORTER_OTLP_HEADERS: {url}/v1/traces does not accept the key in them (401)."),
+        (404, "OTEL_EXPORTER_OTLP_ENDPOINT: {url}/v1/traces answers 404: there is no receiver of traces."),
+    ],
+)
+async def test_where_traces_go_is_asked_with_the_key(lab: Lab, wrong: Wrong, status: int, said: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        assert request.headers["x-api-key"] == "canary-of-traces"
+        return web.Response(status=status)
+
+    receiver = web.Application()
+    receiver.router.add_post("/v1/traces", answer)
+    async with somebody(receiver) as url:
+        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=canary-of-traces"}
+        assert await wrong(settings(lab) | traces) == ([said.format(url=url)] if said else [])
 
 
 async def test_a_sandbox_without_isolation_is_named_as_such(

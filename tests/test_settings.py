@@ -182,6 +182,12 @@ def test_the_password_of_the_database_is_a_secret(monkeypatch: pytest.MonkeyPatc
     assert "p@ss-canary" in settings.secrets()
 
 
+def test_a_password_that_is_not_encoded_is_not_taken_for_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = said(monkeypatch, {**GOOD, "BACKSPACE_DATABASE_URL": "postgresql://ann:canary/canary@db/work"})
+    assert line.startswith("BACKSPACE_DATABASE_URL: must be sqlite:///FILE or postgresql://")
+    assert "canary" not in line
+
+
 def test_others_commands_run_on_this_machine_only_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """RT-S09"""
     (line,) = said(monkeypatch, {**GOOD, "HOST": "0.0.0.0"})

@@ -53,6 +53,16 @@ class Database:
         except sa.exc.DBAPIError as e:
             raise UserError(f"BACKSPACE_DATABASE_URL: {self._problem(e)}") from None
 
+    def reach(self) -> None:
+        """Raises UserError where PostgreSQL can't be used. Nothing is made in it."""
+        engine = _postgres(self.url)
+        try:
+            engine.connect().close()
+        except sa.exc.DBAPIError as e:
+            raise UserError(f"BACKSPACE_DATABASE_URL: {self._problem(e)}") from None
+        finally:
+            engine.dispose()
+
     def _take_file(self) -> None:
         """One SQLite file serves one process: then every unfinished workflow in it is ours to take up, and nobody races us."""
         path = Path(self.url.removeprefix("sqlite:///"))
