@@ -1,10 +1,11 @@
-"""`python -m tests.mutants [NAME…]`: switch off each gate in a copy of the tree, and run the test that must notice.
+"""`python -m tests.mutants [NAME…]`: switch off each in a copy of the tree, and run the test that must notice.
 
 `--sample N SEED` takes N of them, the same for the same seed: CI has no time for all each time, so it goes by the commit.
 
 Exits non-zero where a mutant survives, and where an edit no longer fits the source.
 """
 
+import ast
 import os
 import random
 import shutil
@@ -15,7 +16,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutants.gates import MUTANTS, Mutant
+from tests.mutants.every import MUTANTS
+from tests.mutants.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
@@ -32,7 +34,9 @@ def survives(mutant: Mutant) -> str | None:
         text = source.read_text()
         if text.count(mutant.old) != 1:
             return f"{mutant.file} holds {mutant.old!r} {text.count(mutant.old)} times"
-        source.write_text(text.replace(mutant.old, mutant.new))
+        mutated = text.replace(mutant.old, mutant.new)
+        ast.parse(mutated)  # or every test would fail
+        source.write_text(mutated)
         command = [
             sys.executable,
             "-m",
