@@ -68,9 +68,11 @@ class Desk:
         return await self.start(request)
 
     async def start(self, request: CodeRequest) -> str:
-        """Record it, without secrets, and put it in line: its key."""
+        """Record it, without secrets, and put it in line: its key. However long that takes: whoever asks is never told that nothing
+        began of what then runs.
+        """
         spec = self._redact.value(request.model_dump())
-        await self._engine.begin("ask", f"{request.key}.ask", spec)
+        await self._engine.begin("ask", f"{request.key}.ask", spec, within=None)
         taken = CodeRequest.model_validate(spec)
         await patiently(
             partial(self._engine.db, tables.add_task(taken))

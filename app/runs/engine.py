@@ -119,17 +119,17 @@ class Engine(Records):
         """One transaction, off the loop. Raises Transient where the database can't be used now."""
         return await asyncio.to_thread(self._database.transaction, work)
 
-    async def begin(self, name: str, workflow_id: str, spec: Json) -> None:
+    async def begin(self, name: str, workflow_id: str, spec: Json, *, within: float | None = TO_BEGIN) -> None:
         """Start a workflow at once. It is on disk when this returns; the same id starts nothing new.
 
-        Raises Transient where that can't be had in a few seconds. It may still come to it then.
+        Raises Transient where nothing was begun; and after `within` seconds, where it may still come to it.
         """
         if self._draining:
             raise Transient("This process is about to end.")
         await self.db(mark("asked"))  # the library would wait for room on the disk, and with it whoever asks
         beginning = asyncio.create_task(self._begin(name, workflow_id, spec))
         self._keep(beginning)
-        done, _ = await asyncio.wait({beginning}, timeout=TO_BEGIN)
+        done, _ = await asyncio.wait({beginning}, timeout=within)
         if not done:
             raise Transient("The database is too slow.")
         beginning.result()
