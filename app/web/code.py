@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from app.core.api_keys import ApiKey
-from app.core.errors import Refusal, UserError
+from app.core.errors import Refusal, Transient, UserError
 from app.core.events import Entry
 from app.core.task import Asked
 from app.web import body, target
@@ -19,6 +19,8 @@ MAX_BODY = 1024 * 1024
 """Bytes."""
 BODY_SECONDS = 10.0
 """Time for the whole body."""
+RETRY_SECONDS = 10
+"""What a client is told to wait where the trouble has no time of its own."""
 MAX_PROMPT = 32_000
 """Characters."""
 
@@ -33,7 +35,7 @@ class Desk(Protocol):
     async def ask(self, asked: Asked) -> str:
         """The task's key. It is on disk when this returns; the same caller and idempotency key give the same task and start nothing.
 
-        Raises Refusal, UserError and Transient.
+        Raises Refusal, UserError and Transient: nothing was begun then.
         """
 
     async def stop(self, task: str, caller: str) -> bool:
@@ -86,11 +88,14 @@ class Code:
             if named is None:
                 raise web.HTTPBadRequest(text="Last-Event-ID names no event; leave it out to start a task.")
             task, behind = named
-            await self._check_may_see(key, task)
         else:
             task = await self._start(request, key)
         request[TASK] = task
-        return await self._streams.follow(request, task, behind, {"Location": f"/code/{task}"})
+        try:
+            await self._check_may_see(key, task)  # an idempotency key may be of a time when this key was for others
+            return await self._streams.follow(request, task, behind, {"Location": f"/code/{task}"})
+        except Transient as e:
+            raise _begun(task) from e
 
     async def _start(self, request: web.Request, key: ApiKey) -> str:
         body.check_type(request)
@@ -98,9 +103,7 @@ class Code:
         asked = understood(sent, request.headers.get("Idempotency-Key"), key.name, self._server_url)
         if not key.may_name(asked.repo):
             raise Refusal(f"This key is not for {asked.repo}.", 403)
-        task = await self._desk.ask(asked.model_copy(update={"only": key.repositories}))
-        await self._check_may_see(key, task)  # an idempotency key may be of a time when this key was for others
-        return task
+        return await self._desk.ask(asked.model_copy(update={"only": key.repositories}))
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """An id of another task, or none at all, gets everything."""
@@ -144,6 +147,14 @@ def _sent(raw: bytes) -> dict[str, Any]:
         return body.json_object(raw)
     except ValueError as e:
         raise web.HTTPBadRequest(text=str(e)) from None
+
+
+def _begun(task: str) -> web.HTTPException:
+    address = f"/code/{task}"
+    return web.HTTPServiceUnavailable(
+        text=f"The task is there, and its events can't be read now: GET {address} later.",
+        headers={"Location": address, "Retry-After": str(RETRY_SECONDS)},
+    )
 
 
 def understood(sent: Mapping[str, Any], idempotency_key: str | None, caller: str, server_url: str) -> Asked:

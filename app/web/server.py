@@ -11,7 +11,7 @@ from aiohttp.http import HttpProcessingError
 
 from app.core.errors import Refusal, Transient, UserError
 from app.web import pages
-from app.web.code import Code
+from app.web.code import RETRY_SECONDS, Code
 from app.web.connections import Connections
 from app.web.health import Health
 from app.web.webhook import DELIVERY, TASK, Webhook
@@ -21,10 +21,7 @@ access_log = logging.getLogger("app.web.access")
 
 SECONDS_TO_END = 2.0
 """For requests that are under way when the server is told to end. An event stream has no end of its own."""
-
-RETRY_SECONDS = 10.0
-"""What a client is told to wait where the trouble has no time of its own."""
-KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
+KEPT = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 """Headers of an error that go with it."""
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

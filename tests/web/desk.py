@@ -67,11 +67,15 @@ class Task:
 
 @dataclass
 class Desk:
-    """`run`: the steps that a new task has at once. `part`: steps that a read gives at most. `broken`: what asking raises."""
+    """`run`: the steps that a new task has at once. `part`: steps that a read gives at most.
+
+    `broken`: what asking raises. `away`: what reading raises.
+    """
 
     run: Sequence[tuple[Event, ...]] = RUN
     part: int = 1000
     broken: Exception | None = None
+    away: Exception | None = None
     tasks: dict[str, Task] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     reads: int = 0
@@ -111,6 +115,8 @@ class Desk:
 
     async def read(self, task: str, after: int) -> tuple[list[Entry], int] | None:
         self.reads += 1
+        if self.away:
+            raise self.away
         if task not in self.tasks:
             return None
         steps = self.tasks[task].steps[after : after + self.part]

@@ -136,6 +136,17 @@ async def test_why_a_task_is_not_taken(broken: Exception, status: int, message: 
     assert reply.headers.get("Retry-After") == ("3" if status == 503 else None)
 
 
+async def test_what_began_is_never_said_not_to_have_begun() -> None:
+    """The database went away behind the record: the answer tells where the task is."""
+    desk = Desk(away=Transient("The database can't be used now."))
+    async with served(desk, keys=KEYS) as edge, edge.client(**BEARER) as http:
+        reply = await http.post("/code", json=ASK)
+        desk.away = None
+        assert parsed((await http.get(reply.headers["Location"])).text)[1] == wire(RUN)
+    assert (reply.status_code, reply.headers["Retry-After"], len(desk.asked)) == (503, "10", 1)
+    assert said(reply) == "The task is there, and its events can't be read now: GET /code/t-1 later."
+
+
 async def test_a_request_sent_again_under_its_name_is_the_same_task() -> None:
     async with served(Desk(), keys=KEYS) as edge, edge.client(**{"Idempotency-Key": "once"}) as http:
         first, again = [await http.post("/code", json=ASK, headers=BEARER) for _ in range(2)]

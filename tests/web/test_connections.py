@@ -68,7 +68,7 @@ async def test_a_further_head_that_does_not_become_whole_is_not_waited_for_eithe
 async def test_who_keeps_a_connection_for_later_follows_a_quiet_task_or_sends_slowly_is_served() -> None:
     desk = Desk()
     task = desk.task()
-    limits = Connections(head=0.2, silence=NEVER)
+    limits = Connections(head=0.5, silence=NEVER)
     async with served(desk, limits=limits, seconds=NEVER) as edge, edge.client() as http:
         reader, writer = await connect(edge, ASKED)
         await reader.readuntil(b"}")
@@ -86,13 +86,13 @@ async def _slowly() -> AsyncIterator[bytes]:
     body = json.dumps(ASK).encode()
     for part in (body[:9], body[9:30], body[30:]):
         yield part
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.25)
 
 
 async def test_a_quiet_stream_is_not_an_idle_connection() -> None:
     desk = Desk()
     task = desk.task()
-    async with served(desk, limits=Connections(head=0.1, silence=0.1)) as edge, edge.client() as http:
+    async with served(desk, limits=Connections(silence=0.2)) as edge, edge.client() as http:
         reading = asyncio.create_task(http.get(f"/code/{task}"))
         await asyncio.sleep(0.5)
         desk.record(task, Done(outcome="nothing"))
