@@ -179,7 +179,7 @@ class Agent:
             "stop_reason": turn.stop_reason,
             "content": turn.content,  # replayed byte for byte
             "trace": {"model": self._claude.model, "reply": turn.id, "by": turn.model, **turn.usage.model_dump()},
-            "events": self._redact.value(_said(turn, spent)),
+            "events": await asyncio.to_thread(self._redact.value, _said(turn, spent)),
         }
 
     def _next(self, spent: Spent, talk: Conversation) -> TurnUsage:
@@ -237,10 +237,10 @@ class Agent:
         return {
             "ended": None,
             "minutes": _minutes_since(began),
-            "results": self._redact.value(told),
+            "results": await asyncio.to_thread(self._redact.value, told),
             "misused": all(result.misused for result in results),
             "trace": [{"began": result.began, "ended": result.ended} for result in results],
-            "events": self._redact.value(shown),
+            "events": await asyncio.to_thread(self._redact.value, shown),
         }
 
 

@@ -4,6 +4,7 @@ The record is a workflow of its own, which puts the run in line; so a crash betw
 nothing twice.
 """
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -71,7 +72,7 @@ class Desk:
         """Record it, without secrets, and put it in line: its key. However long that takes: whoever asks is never told that nothing
         began of what then runs.
         """
-        spec = self._redact.value(request.model_dump())
+        spec = await asyncio.to_thread(self._redact.value, request.model_dump())
         await self._engine.begin("ask", f"{request.key}.ask", spec, within=None)
         taken = CodeRequest.model_validate(spec)
         await patiently(

@@ -154,7 +154,7 @@ class E2BSandbox:
             raise Transient(f"The sandbox can't run a command: its Python ended with {failed.exit_code}.") from failed
         finally:
             await _close(handle)
-        return _unpack(printed)
+        return await asyncio.to_thread(_unpack, printed)
 
     async def _open(self, ask: dict[str, Any], call: Call | None) -> AsyncCommandHandle:
         with translated():

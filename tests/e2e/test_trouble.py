@@ -3,12 +3,9 @@
 import hashlib
 import hmac
 import json
-import os
-import signal
 import sqlite3
 import subprocess
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -225,22 +222,6 @@ def test_a_model_that_obeys_an_attacker_pushes_nothing_and_has_nothing_to_tell(r
         "ghs_",
     ):
         assert secret not in results
-
-
-def test_nothing_waits_in_the_event_loop(lab: Lab) -> None:
-    """FL-O10: no sleep, socket or database in a whole run."""
-    path = [str(Path(__file__).parent / "watched"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    server = lab.server("watched", PYTHONPATH=os.pathsep.join(path))
-    try:
-        assert server.process
-        server.process.send_signal(signal.SIGUSR1)
-        until(lambda: "the event loop is watched" in server.log)
-        repo = lab.repository(server)
-        issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
-        assert "✅" in repo.finished(issue)
-        assert "Blocking call" not in server.log
-    finally:
-        server.stop()
 
 
 def _hear(repo: Repo, event: str, action: str, **more: Any) -> None:

@@ -21,7 +21,7 @@ __all__ = ["database", "postgres"]
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes an empty database: its address."""
     folder: Path = tmp_path_factory.mktemp("postgres") / "data"
-    server = _started(folder)
+    server = started(folder)
 
     def make() -> str:
         name = f"t{secrets.token_hex(4)}"
@@ -32,7 +32,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     server.cleanup()
 
 
-def _started(folder: Path) -> PostgresServer:
+def started(folder: Path) -> PostgresServer:
     """Its starter waits ten seconds at most, which a busy machine exceeds."""
     for _ in range(3):
         with contextlib.suppress(subprocess.TimeoutExpired):
