@@ -57,7 +57,7 @@ def judge(
     """What may be published, and what is left out with its reason. A `Verdicts.approval` in `approved` lets that set through.
 
     Leaving a path out never lets another one in. Bytes that `contents` lacks are asked about; without any, names and modes alone count.
-    Some seconds for the largest change (half a second per MB): call it in a thread.
+    Some seconds for the largest change (half a second per MB): call it in a process of its own.
     """
     ordered = sorted(changes, key=lambda change: change.path)
     kept = {change.path: found for change in ordered if (found := _judged(change, limits, contents))}

@@ -63,7 +63,7 @@ class Comments:
 
     async def post(self, request: ThreadRequest, place: int) -> int:
         """The task's status comment, found again or made: its id. Ours is known by the hidden marker and by its author."""
-        body = self._render(request, [], place)
+        body = await self._render(request, [], place)
         written = self._written[request.key]
         written.body = written.still = body  # so that no edit is spent on the same words
         return await self._find_or_make(request, body)
@@ -83,7 +83,7 @@ class Comments:
         async with written.lock:
             await self._read(request, written)
             try:
-                await self._write_last(request, self._render(request, written.entries, 0))
+                await self._write_last(request, await self._render(request, written.entries, 0))
                 await self._react(request, comment.done_reaction(outcome))
             except (NotFound, Refused, Conflict) as e:
                 log.warning("the last state could not be shown: %s", e, extra={"task": request.key})
@@ -157,10 +157,10 @@ class Comments:
     async def _edit(self, request: ThreadRequest, comment_id: int, place: int, written: _Written, since: float) -> None:
         """Unless there is nothing new to say, or no room for it: newer words will come."""
         last = written.entries[-1].at if written.entries else 0.0
-        still = self._render(request, written.entries, place, last)
+        still = await self._render(request, written.entries, place, last)
         if still == written.still and since < CLOCK_EDITS:
             return
-        body = self._render(request, written.entries, place)
+        body = await self._render(request, written.entries, place)
         if body == written.body:
             return
         try:
@@ -184,7 +184,7 @@ class Comments:
         for request, comment_id in tasks:
             if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.1" in ours:
                 entries, _ = await self._engine.entries(f"{request.key}.1")
-                await self._github(request).edit_comment(comment_id, self._render(request, entries, 0))
+                await self._github(request).edit_comment(comment_id, await self._render(request, entries, 0))
                 await self._engine.db(tables.mended(request.key))
                 await self._app.tokens.revoke(request.key)
 
@@ -192,8 +192,10 @@ class Comments:
         found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)
         written.entries.extend(found)
 
-    def _render(self, request: ThreadRequest, entries: list[Entry], place: int, now: float | None = None) -> str:
-        return comment.status(
+    async def _render(self, request: ThreadRequest, entries: list[Entry], place: int, now: float | None = None) -> str:
+        """Thousands of entries take long."""
+        return await asyncio.to_thread(
+            comment.status,
             request,
             entries,
             now=time.time() if now is None else now,

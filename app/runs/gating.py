@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from app.core.apart import apart
 from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
 from app.core.redact import Redactor
 from app.publish.changes import Contents, Limits, Verdicts, compared, judge, touches_tests
@@ -16,6 +17,8 @@ from app.sandbox.repo import Change
 
 Json = dict[str, Any]
 DIFF_SHOWN = 20_000
+JUDGED_HERE = 200_000
+"""Bytes of contents: a search in them keeps the interpreter for about 0.1 s a MB."""
 
 
 class Gating:
@@ -68,7 +71,9 @@ class Gating:
             path: (await repo.show(sandbox, ground.base, path, limits.file_bytes) or "").encode()
             for path in compared(found, new)
         }
-        return await asyncio.to_thread(judge, found, limits, Contents(new, before, self._redact))
+        judged = Contents(new, before, self._redact)
+        far = apart if sum(map(len, (*new.values(), *before.values()))) > JUDGED_HERE else asyncio.to_thread
+        return await far(judge, found, limits, judged)
 
     async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
         """The patch, for a change that might not get to people otherwise. A line where it is too large."""

@@ -3,6 +3,7 @@
 Workflows of their own, started at once and never queued, so that the person is answered within a second.
 """
 
+import asyncio
 import logging
 from functools import partial
 from typing import Any
@@ -51,7 +52,8 @@ class Intake:
         await self._begin("missed", asked)
 
     async def _begin(self, kind: str, asked: ThreadRequest | Control) -> None:
-        await self._engine.begin(kind, f"{asked.key}.{kind}", self._redact.value(asked.model_dump()))
+        spec = await asyncio.to_thread(self._redact.value, asked.model_dump())
+        await self._engine.begin(kind, f"{asked.key}.{kind}", spec)
 
     async def request(self, workflow: Workflow, spec: Json) -> Json:
         request = ThreadRequest.model_validate(spec)

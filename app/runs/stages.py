@@ -5,7 +5,7 @@ Each body may run again after a crash, so each looks first or is keyed; each ret
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.agent import context
@@ -16,6 +16,7 @@ from app.core.errors import Transient
 from app.core.events import Event, NotShown, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
+from app.github.facts import ThreadComment
 from app.runs import checks
 from app.runs.asking import Asking
 from app.runs.checkpoints import Checkpoints
@@ -119,16 +120,20 @@ class Stages:
             setup=setup,
             tests=how.test,
         )
-        told = context.first_message(ground.request, thread.comments, facts, secrets.token_hex(8))
-        hidden = sum(context.hidden_in(ground.request, thread.comments))
+        told, hidden = await asyncio.to_thread(self._told, ground.request, thread.comments, facts)
         not_shown = [*thread.not_shown, *([NotShown(count=hidden, why="hidden")] if hidden else [])]
         events = [*not_shown, Status(message=self._redact.text(setup)), StageBegan(stage="work")]
         return {
-            "first_message": self._redact.text(told),
+            "first_message": told,
             "tests": list(how.test),
             "problem": problem,
             "events": [event.model_dump() for event in events],
         }
+
+    def _told(self, request: Request, comments: Sequence[ThreadComment], facts: context.Facts) -> tuple[str, int]:
+        """The first message, and how much hidden text it lacks."""
+        told = context.first_message(request, comments, facts, secrets.token_hex(8))
+        return self._redact.text(told), sum(context.hidden_in(request, comments))
 
     async def restore(self, ground: Ground, stage: Stage) -> Json:
         """What the lost sandbox held: set-up, then the last checkpoint. `stage`: what the run goes on with."""

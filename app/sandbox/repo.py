@@ -216,11 +216,12 @@ async def contents(sandbox: Sandbox, changes: Sequence[Change], key: str) -> dic
     names = "".join(f"{c.new_sha}\n" for c in blobs).encode()
     keep = sum(c.size + 100 for c in blobs)
     result = await git.run(sandbox, "cat-file", "--batch", key=f"contents/{key}", stdin=names, keep=keep)
-    output, found = result.stdout.head, {}
+    output, at, found = result.stdout.head, 0, {}
     for change in blobs:
-        header, _, output = output.partition(b"\n")
-        size = int(header.split()[2])
-        found[change.path], output = output[:size], output[size + 1 :]
+        begin = output.index(b"\n", at) + 1
+        size = int(output[at:begin].split()[2])
+        found[change.path] = output[begin : begin + size]
+        at = begin + size + 1
     return found
 
 
@@ -255,7 +256,7 @@ async def _between(sandbox: Sandbox, base: str, tree: str, key: str) -> tuple[Ch
         "--no-textconv",
     )
     result = await git.run(sandbox, *argv, base, tree, key=f"{key}/raw", keep=16 << 20)
-    raw, binary = _parse(result.stdout.head)
+    raw, binary = await asyncio.to_thread(_parse, result.stdout.head)
     if len(raw) > MAX_PATHS or not result.stdout.whole:
         raise UserError(
             f"More than {MAX_PATHS:,} files changed, more than a pull request can show: ignore what is generated."
