@@ -5,7 +5,7 @@ Markdown all that the page does not show; from titles and instruction files, who
 are shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 
 from app.core.clean import characters, markdown, shown
@@ -108,15 +108,19 @@ def _cut(text: str) -> str:
     return text if len(text) <= INSTRUCTIONS_SHOWN else f"{text[:INSTRUCTIONS_SHOWN]}…"
 
 
-def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], *, base_fails: bool) -> str:
-    """What goes back to the model when the checks did not pass."""
-    parts = [f"$ {c.command}\n{c.output[-OUTPUT_SHOWN:]}\n[exit {c.exit_code}]" for c in checks if c.exit_code]
+def checks_failed(checks: Sequence[Check], left_out: Sequence[LeftOutPath], on_base: Collection[str]) -> str:
+    """What goes back to the model when checks did not pass. `on_base`: the commands that fail on the base too."""
+    parts = [_failed(check, check.command in on_base) for check in checks if check.exit_code]
     kept = "\n".join(f"- {shown(p.path)}: {p.reason}" for p in left_out)
     return _prompt("checks_failed").format(
-        base=" (they fail on the base too)" if base_fails else "",
         checks="\n\n".join(parts),
         left_out=f"These changes are not published and were taken back:\n{kept}" if kept else "",
     )
+
+
+def _failed(check: Check, on_base: bool) -> str:
+    ended = f"[exit {check.exit_code}{', and it fails on the base too' if on_base else ''}]"
+    return f"$ {check.command}\n{check.output[-OUTPUT_SHOWN:]}\n{ended}"
 
 
 def sandbox_lost(turn: int | None) -> str:

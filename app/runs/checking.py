@@ -64,49 +64,55 @@ class Checking:
             return said, None
         return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{command}`, {_ending(result, SETUP_SECONDS)})"
 
-    async def verify(self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: bool) -> Json:
-        """Run the checks on exactly `tree`. `mend`: a failure may go back to the model."""
+    async def verify(
+        self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: Sequence[str] | None
+    ) -> Json:
+        """Run the checks on exactly `tree`. `mend`: failures may go back to the model, but those that fail on the base too and that it
+        was told of already, which are these; None: no failure may.
+        """
         sandbox = await self._sandboxes.connect(ground.sandbox)
         tests: list[str] = prepared["tests"]
         problem = prepared["problem"] if ended.how == "finished" else "the work was cut short"
-        base_fails = False
+        on_base: list[str] = []
         if problem:
             found = [Check(command=command, exit_code=None, output=problem) for command in tests]
         else:
-            found, base_fails = await self._on_tree_and_base(sandbox, ground, tests, tree, f"verify/{turns}")
+            found, on_base = await self._on_tree_and_base(sandbox, ground, tests, tree, f"verify/{turns}", mend or ())
         by = await Stop(self._engine, ground.request.key).by()
         failing = [check.command for check in found if check.exit_code]
-        again = mend and bool(failing) and by is None
+        again = mend is not None and by is None and any(one not in on_base or one not in mend for one in failing)
         events: list[Event] = [*found, StageBegan(stage="work" if again else "publish")]
         if not tests:
             events.insert(-1, Status(message=NO_CHECK))
-        if base_fails:
-            events.insert(-1, Status(message=f"`{failing[0]}` fails on the base too."))
+        if on_base:
+            events.insert(-1, Status(message=_before(on_base)))
         return {
             "checks": [check.model_dump() for check in found],
             "failing": bool(failing),
-            "base_fails": base_fails,
+            "on_base": on_base,
             "mend": again,
             "stopped": by,
             "events": [event.model_dump() for event in events],
         }
 
     async def _on_tree_and_base(
-        self, sandbox: Sandbox, ground: Ground, tests: Sequence[str], tree: str, key: str
-    ) -> tuple[list[Check], bool]:
-        """The checks on the tree; on the base those that could not run, and the first that failed. The work tree ends as `tree`."""
+        self, sandbox: Sandbox, ground: Ground, tests: Sequence[str], tree: str, key: str, known: Sequence[str]
+    ) -> tuple[list[Check], list[str]]:
+        """The checks on the tree; and on the base those that failed or could not run, for which failed there too.
+
+        `known` to have failed there, they are not run there again. The work tree ends as `tree`.
+        """
         await repo.checkout(sandbox, tree, f"{key}/tree")
         seen = [await self._see(sandbox, ground, command, f"{key}/{k}") for k, command in enumerate(tests)]
-        failed = next((k for k, check in enumerate(seen) if check.ran and check.code), None)
-        doubtful = {k for k, check in enumerate(seen) if not check.ran and check.code is not None}
-        on_base: dict[int, _Seen] = {}
-        if doubtful or failed is not None:
+        ran, failed = set(known), set(known)  # on the base
+        if doubtful := [k for k, check in enumerate(seen) if check.code and check.command not in known]:
             await repo.checkout(sandbox, f"{ground.base}^{{tree}}", f"{key}/base")
-            for k in sorted(doubtful | ({failed} if failed is not None else set())):
-                on_base[k] = await self._see(sandbox, ground, tests[k], f"{key}/base/{k}")
+            before = [await self._see(sandbox, ground, tests[k], f"{key}/base/{k}") for k in doubtful]
+            ran |= {check.command for check in before if check.ran}
+            failed |= {check.command for check in before if check.code}
         await repo.checkout(sandbox, tree, f"{key}/clean")
-        found = [check.check(k in on_base and on_base[k].ran) for k, check in enumerate(seen)]
-        return found, failed is not None and bool(on_base[failed].code)
+        found = [check.check(check.command in ran) for check in seen]
+        return found, [check.command for check in seen if check.ran and check.code and check.command in failed]
 
     async def _see(self, sandbox: Sandbox, ground: Ground, command: str, key: str) -> _Seen:
         result = await self._run(sandbox, ground.request, shell(key, command, CHECK_SECONDS))
@@ -128,6 +134,11 @@ class Checking:
             await sandbox.stop(call.key)
             result = await sandbox.run(call)
         return result
+
+
+def _before(commands: Sequence[str]) -> str:
+    *others, last = [f"`{command}`" for command in commands]
+    return f"{', '.join(others)} and {last} fail on the base too." if others else f"{last} fails on the base too."
 
 
 def _ending(result: Result, seconds: float) -> str:

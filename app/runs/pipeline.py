@@ -4,6 +4,7 @@ This is workflow code: it branches on nothing but recorded outputs. What its ste
 `publishing.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -90,6 +91,7 @@ class Pipeline:
         """The loop, then gate and checks; checks that fail go back to the model, a bounded number of times."""
         agent = self._stages.agent(lambda: footing.ground)
         gated, verified = Json(tree=""), Json()
+        told: list[str] = []
         for mends_left in range(MENDS, -1, -1):
             try:
                 ended = await work(footing.step, agent, talk)
@@ -97,7 +99,7 @@ class Pipeline:
                 ended = Ended("stopped", str(e))
             except Failed as e:
                 ended = Ended("failed", str(e))
-            mend = ended.how == "finished" and mends_left > 0
+            mend = told if ended.how == "finished" and mends_left > 0 else None
             judged = partial(self._judged, step, footing, talk.turns, ended, mend, gated["tree"], verified)
             gated, verified = await footing.sure(judged)
             if footing.behind:
@@ -110,11 +112,20 @@ class Pipeline:
                 return ended, gated, verified
             checks = [Check.model_validate(check) for check in verified["checks"]]
             left_out = [LeftOutPath.model_validate(path) for path in gated["left_out"]]
-            talk.say(checks_failed(checks, left_out, base_fails=verified["base_fails"]))
+            on_base = verified.get("on_base", [])  # an earlier version recorded it otherwise
+            talk.say(checks_failed(checks, left_out, on_base))
+            told = [*told, *on_base]
         raise AssertionError("unreachable")
 
     async def _judged(
-        self, step: Step, footing: Footing, turns: int, ended: Ended, mend: bool, known_tree: str, known: Json
+        self,
+        step: Step,
+        footing: Footing,
+        turns: int,
+        ended: Ended,
+        mend: Sequence[str] | None,
+        known_tree: str,
+        known: Json,
     ) -> tuple[Json, Json]:
         """The gate and the checks. Work that was cut short and is still the tree of which `known` tells is not checked again."""
         gated = await step("gate", self._gating.gate, footing.ground, turns)
@@ -134,7 +145,7 @@ class Pipeline:
             """In another sandbox than the one that was checked, gate and checks come first again."""
             now = gated, verified
             if footing.losses > losses:
-                now = await self._judged(step, footing, talk.turns, ended, False, gated["tree"], verified)
+                now = await self._judged(step, footing, talk.turns, ended, None, gated["tree"], verified)
                 if footing.behind or not now[0]["changes"]:
                     raise Failed(LOST)
             return await step("commit", publishing.commit, footing.ground, now[0], talk.summary), *now

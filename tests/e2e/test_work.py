@@ -68,6 +68,27 @@ def test_a_check_that_stays_red_is_a_draft_after_three_tries(repo: Repo) -> None
     assert "✅" not in comment
 
 
+def test_a_check_that_failed_before_the_change_is_told_the_model_once(lab: Lab, repo: Repo) -> None:
+    """And what the change breaks besides is still sent back."""
+    checks = 'test: ["false", "test ! -e broken"]\n'
+    other = lab.repository(repo.server, {"a.txt": "a\n", ".github/backspace.yml": checks})
+    issue = other.ask(
+        {"tools": [bash("touch broken")]},
+        {"text": "Break it"},
+        {"tools": [bash("rm broken; echo b > a.txt")]},
+        {"text": "Say b"},
+        {"text": "never asked"},
+    )
+    comment = other.finished(issue)
+    (pull,) = other.pulls()
+    assert pull["draft"]
+    assert "`false` fails on the base too." in comment
+    assert len(other.asked()) == 4
+    told = other.asked()[2]["body"]["messages"][-1]["content"][-1]["text"]
+    assert "$ false\n" in told
+    assert told.count("and it fails on the base too]") == 1
+
+
 def test_a_change_to_a_workflow_is_left_out_and_said(repo: Repo) -> None:
     """RT-G05"""
     write = {"name": "write", "input": {"path": ".github/workflows/ci.yml", "content": "on: pull_request_target\n"}}

@@ -6,9 +6,16 @@ MUTANTS = (
     Mutant(
         "failing checks go back to the model",
         "app/runs/checking.py",
-        "again = mend and bool(failing) and by is None",
+        "again = mend is not None and by is None and any(one not in on_base or one not in mend for one in failing)",
         "again = False",
         ("tests/e2e/test_work.py::test_a_failing_check_goes_back_to_the_model_and_is_mended",),
+    ),
+    Mutant(
+        "a check that failed before the change is told once",
+        "app/runs/checking.py",
+        "any(one not in on_base or one not in mend for one in failing)",
+        "bool(failing)",
+        ("tests/e2e/test_work.py::test_a_check_that_failed_before_the_change_is_told_the_model_once",),
     ),
     Mutant(
         "a check that the change broke is red",

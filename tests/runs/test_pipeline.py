@@ -85,7 +85,7 @@ def renewed(sandbox: str, *, behind: bool = False) -> list[Step]:
 
 
 def verified(failing: bool = False) -> Step:
-    return "verify", {"checks": [], "failing": failing, "mend": False, "stopped": None, "base_fails": False}
+    return "verify", {"checks": [], "failing": failing, "mend": False, "stopped": None, "on_base": []}
 
 
 PREPARED: Step = ("prepare", {"first_message": "Do it.", "tests": ["make"], "problem": None})
