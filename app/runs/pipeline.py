@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Literal
 
 from app.agent.context import checks_failed
-from app.agent.loop import Conversation, Ended, Step, Stopping, work
+from app.agent.conversation import Conversation
+from app.agent.loop import Ended, Step, Stopping, work
 from app.core.events import Check, LeftOutPath, Via
 from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.checking import Checking

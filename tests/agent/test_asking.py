@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from app.agent.budget import Limits, Spent
 from app.agent.claude import Claude
-from app.agent.loop import Agent, Conversation
+from app.agent.conversation import Conversation
+from app.agent.loop import Agent
 from app.core.redact import Redactor
 from app.runs import tables
 from tests.agent.test_claude import LOOK, Client, connect, model, requests, script, until

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from app.agent.budget import Limits, Spent
-from app.agent.loop import MAX_MISUSES, Agent, Conversation, Ended, lost, work
+from app.agent.conversation import Conversation
+from app.agent.loop import MAX_MISUSES, Agent, Ended, lost, work
 from app.core.redact import Redactor
 from app.simulator.model_refusals import refuse
 
