@@ -31,3 +31,11 @@ def server(lab: Lab) -> Iterator[Server]:
 @pytest.fixture
 def repo(lab: Lab, server: Server) -> Repo:
     return lab.repository(server)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test found in figures: its `table`."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, table in report.user_properties:
+            if name == "table":
+                terminalreporter.write_line(f"\n{table}")

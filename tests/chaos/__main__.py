@@ -1,6 +1,7 @@
 """`python -m tests.chaos --kills N --seed S --database sqlite|postgresql`: kill a server N times, and print the table."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import warnings
@@ -8,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.kills import chaos, seed_of, table
+from tests.chaos.kills import chaos, seed_of
+from tests.chaos.tally import Tally, table
 from tests.e2e.lab import Lab, simulator
 
 with warnings.catch_warnings(action="ignore"):
@@ -35,9 +37,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="chaos-"))
-    with database(given.database, home) as url, simulator(home) as simulated:
-        tally = chaos(Lab(simulated, home), given.database, url, given.kills, seed_of(given.seed))
+    tally = Tally(given.database, seed_of(given.seed))
+    try:
+        with database(given.database, home) as url, simulator(home) as simulated:
+            chaos(Lab(simulated, home), tally, url, given.kills)
+    except KeyboardInterrupt:
+        tally.problems.append("cut short")
     print(table([tally]))
     print(*tally.problems, f"All of it is in {home}.", sep="\n")
     sys.exit(bool(tally.problems))

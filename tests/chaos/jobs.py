@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from tests.chaos.log import Log
+from tests.chaos.tally import Problem
 from tests.e2e.lab import FIX, Json, Lab, Repo, Server, bash
 
 ALLOWED: tuple[Json, ...] = (
@@ -56,6 +57,8 @@ class Job:
     effects: str = "1\n2\n"
     tasks: int = 1
     issue: int | None = None
+    is_asked: bool = False
+    """Its first request is on its way."""
 
     def ask(self, log: Log) -> None:
         """To be called in a thread: the server is killed while it answers."""
@@ -74,6 +77,7 @@ class Job:
     def _comment(self, body: str) -> None:
         """A delivery that fails is GitHub's to tell, and the server's to find."""
         path = f"{self.repo.control}/issues/{self.issue}/comments"
+        self.is_asked = True
         with httpx.Client(base_url=self.repo.lab.url, timeout=60) as http:
             http.post(path, json={"user": "alice", "body": body}).raise_for_status()
 
@@ -82,6 +86,7 @@ class Job:
         headers = {"Idempotency-Key": secrets.token_hex(8)}
         body = {"repo_url": f"{self.repo.lab.url}/{self.repo.full_name}", "prompt": "Add the comma."}
         url = f"{self.repo.server.url}/code"
+        self.is_asked = True
         while True:
             with (
                 contextlib.suppress(httpx.TransportError),
@@ -91,42 +96,55 @@ class Job:
                     return
             time.sleep(0.2)
 
-    def problems(self, log: Log) -> Iterator[str]:
-        """What is not as it must be, once all is over: `lost …`, `doubled …`, or something else."""
-        state, tasks = self.repo.state(), log.tasks(self.repo.id)
-        if list(tasks.values()) != [self.outcome] * self.tasks:
-            yield f"lost: outcomes {tasks}, not {self.outcome}"
+    def is_over(self, log: Log) -> bool:
+        tasks = log.tasks(self.repo.id)
+        return len(tasks) == self.tasks and None not in tasks.values()
+
+    def problems(self, log: Log) -> list[Problem]:
+        """What is not as it must be, once all is over."""
+        tasks = log.tasks(self.repo.id)
+        ended = sum(outcome == self.outcome for outcome in tasks.values())
+        return [
+            *_amount(f"task with the outcome {self.outcome} among {tasks}", ended, self.tasks),
+            *self._of_thread(),
+            *self._of_branches(),
+            *self._of_model([turns for task in tasks if (turns := log.turns(task))]),
+        ]
+
+    def _of_thread(self) -> Iterator[Problem]:
         if self.issue is not None:
-            yield from _amount("status comment", len(self.repo.ours(self.issue)), self.tasks)
-            for comment in self.repo.ours(self.issue):
-                if FINAL[self.outcome] not in comment["body"]:
-                    yield f"lost: the end of the status comment {comment['body'][:300]!r}"
+            bodies = [comment["body"] for comment in self.repo.ours(self.issue)]
+            yield from _amount("status comment", len(bodies), self.tasks)
+            ended = sum(FINAL[self.outcome] in body for body in bodies)
+            yield from _amount(f"{FINAL[self.outcome]} in a status comment", min(ended, self.tasks), self.tasks)
+
+    def _of_branches(self) -> Iterator[Problem]:
+        state = self.repo.state()
         heads = [pull["head"] for pull in state["pulls"]]
         yield from _amount("pull request", len(heads), self.tasks)
-        yield from _amount("branch", len(state["branches"]), self.tasks + 1)
+        yield from _amount("branch", len(state["branches"]) - 1, self.tasks)
         if sorted(state["branches"]) != sorted({"main", *heads}):
-            yield f"branches {sorted(state['branches'])} for the pull requests of {heads}"
+            yield Problem("wrong", f"branches {sorted(state['branches'])} for the pull requests of {heads}")
         for head in heads:
-            found = self.repo.file("effects", head) or ""
-            if found != self.effects:
-                lines = found.splitlines()
-                yield f"{'doubled' if len(lines) > len(set(lines)) else 'lost'}: effects of calls {found!r}"
+            found = (self.repo.file("effects", head) or "").splitlines()
+            for effect in self.effects.splitlines():
+                yield from _amount(f"effect of call {effect} on {head}", found.count(effect), 1)
         for token in state["tokens"]:
             if token["repository_ids"] != [self.repo.id] or token["permissions"] not in ALLOWED:
-                yield f"a wide token: {token['permissions']} for {token['repository_ids']}"
-        counted, sent = sum(_requests(log.turns(task)) for task in tasks), len(self.repo.asked())
+                yield Problem("wrong", f"a wide token: {token['permissions']} for {token['repository_ids']}")
+
+    def _of_model(self, tasks: list[list[Json]]) -> Iterator[Problem]:
+        """What a task has on its account behind its last turn, and what was sent."""
+        counted, sent = sum(turns[-1]["spent"]["requests"] for turns in tasks), len(self.repo.asked())
         if counted < sent:
-            yield f"lost: {counted} requests to the model were counted, {sent} reached it"
+            yield Problem("wrong", f"{counted} requests to the model were counted, {sent} reached it")
 
 
-def _requests(turns: list[Json]) -> int:
-    """What a task has on its account behind its last turn."""
-    return max((turn["spent"]["requests"] for turn in turns), default=0)
-
-
-def _amount(what: str, found: int, wanted: int) -> Iterator[str]:
+def _amount(what: str, found: int, wanted: int) -> Iterator[Problem]:
     if found != wanted:
-        yield f"{'doubled' if found > wanted else 'lost'}: {found} times {what}, not {wanted}"
+        yield Problem(
+            "doubled" if found > wanted else "lost", f"{found} times {what}, not {wanted}", abs(found - wanted)
+        )
 
 
 def some(lab: Lab, server: Server) -> list[Job]:

@@ -1,13 +1,15 @@
 """Where the runs of a server stand, read from its database: while it works, and after it was killed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 STAGES = ("queued", "prepare", "work", "gate", "verify", "publish", "report")
+ASKING = ("intake", "ask")
+"""Workflows that put a run in line."""
 _FOLLOWS = {
     "": "prepare",
     "begin": "prepare",
@@ -45,6 +47,23 @@ class Run:
     stage: str
     step: str
     steps: int
+    workflow: str
+    """The one that has it now: the run itself, or what puts it in line."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A workflow that a process took up, and has not ended."""
+
+    execution: str
+    vain: int
+    """How often it was taken up again since its last recorded step."""
+    step: str
+
+    @property
+    def waits(self) -> bool:
+        """In the line before the queue, which it leaves for the queue however that ends."""
+        return self.step == "acknowledge"
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,8 @@ class Moment:
     """Workflows that have not ended, runs and all others."""
     over: int
     """Tasks that have their outcome."""
-    vain: int
-    """The most that any workflow was taken up again since its last recorded step."""
+    taken: Mapping[str, Taken]
+    """By workflow."""
 
 
 class Log:
@@ -67,12 +86,16 @@ class Log:
             sa.make_url(url).set(drivername="postgresql+psycopg") if postgres else url, isolation_level="AUTOCOMMIT"
         )
         dbos = "dbos." if postgres else ""
-        last = f"FROM {dbos}operation_outputs o WHERE o.workflow_uuid = t.key || '.1' ORDER BY function_id DESC LIMIT 1"
-        count = f"SELECT count(*) FROM {dbos}operation_outputs o WHERE o.workflow_uuid = t.key || '.1'"
+        steps = f"FROM {dbos}operation_outputs o WHERE o.workflow_uuid ="
+        last, newest = f"{steps} t.key || '.1'", "ORDER BY function_id DESC LIMIT 1"
         self._runs = sa.text(
-            f"SELECT t.key, w.status, (SELECT function_name {last}) AS step, (SELECT output {last}) AS output, ({count})"
-            f" AS steps FROM task t LEFT JOIN {dbos}workflow_status w ON w.workflow_uuid = t.key || '.1'"
+            f"SELECT t.key, w.status, (SELECT function_name {last} {newest}) AS step, (SELECT output {last} {newest}) AS output,"
+            f" (SELECT count(*) {last}) AS steps"
+            f" FROM task t LEFT JOIN {dbos}workflow_status w ON w.workflow_uuid = t.key || '.1'"
             " WHERE t.outcome IS NULL OR w.status IN ('PENDING', 'ENQUEUED')"
+        )
+        self._taken = sa.text(
+            f"SELECT h.workflow, h.execution, h.vain, (SELECT function_name {steps} h.workflow {newest}) AS step FROM holder h"
         )
         self._pending = sa.text(
             f"SELECT workflow_uuid, name, executor_id FROM {dbos}workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"
@@ -85,15 +108,23 @@ class Log:
         with self._engine.connect() as connection:
             rows = connection.execute(self._runs).all()
             pending = connection.execute(self._pending).all()
+            taken = connection.execute(self._taken).all()
             over = connection.execute(sa.text("SELECT count(*) FROM task WHERE outcome IS NOT NULL")).scalar_one()
-            vain = connection.execute(sa.text("SELECT max(vain) FROM holder")).scalar_one()
+        asked = {row.workflow_uuid.rpartition(".")[0]: row.workflow_uuid for row in pending if row.name in ASKING}
         runs = [
-            Run(row.key, stage(row.status, row.step or "", read(row.output)), row.step or "", row.steps) for row in rows
+            Run(
+                row.key,
+                stage(row.status, row.step or "", read(row.output)),
+                row.step or "",
+                row.steps,
+                f"{row.key}.1" if row.status else asked.get(row.key, ""),
+            )
+            for row in rows
         ]
-        known = {run.key for run in runs}
-        asked = {row.workflow_uuid.rpartition(".")[0] for row in pending if row.name in ("intake", "ask")}
-        runs += [Run(key, "queued", "", 0) for key in sorted(asked - known) if not self._is_task(key)]
-        return Moment(runs, [row.workflow_uuid for row in pending], over, vain or 0)
+        new = sorted(asked.keys() - {run.key for run in runs})
+        runs += [Run(key, "queued", "", 0, asked[key]) for key in new if not self._is_task(key)]
+        held = {row.workflow: Taken(row.execution, row.vain, row.step or "") for row in taken}
+        return Moment(runs, [row.workflow_uuid for row in pending], over, held)
 
     def _is_task(self, key: str) -> bool:
         with self._engine.connect() as connection:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -137,6 +137,9 @@ class Server:
         return any((box / home / "repo" / name).exists() for box in self.sandboxes() for home in ("home", "home/user"))
 
 
+S = TypeVar("S", bound=Server)
+
+
 class Lab:
     """`e2b`: where the hands of its servers are, instead of on this machine."""
 
@@ -153,6 +156,12 @@ class Lab:
 
     def server(self, name: str = "server", **settings: str) -> Server:
         """A server of its own App, started."""
+        server = self.make(Server, name, **settings)
+        server.start()
+        return server
+
+    def make(self, kind: type[S], name: str, **settings: str) -> S:
+        """A server of its own App."""
         home = self.home / f"{name}-{secrets.token_hex(3)}"
         home.mkdir()
         port, secret = free_port(), secrets.token_hex(16)
@@ -173,9 +182,7 @@ class Lab:
             **(hands_in(self.e2b) if self.e2b else {}),
             **settings,
         }
-        server = Server(self, home, ours, url, made["app_id"], secret)
-        server.start()
-        return server
+        return kind(self, home, ours, url, made["app_id"], secret)
 
     def repository(self, server: Server, files: dict[str, Any] | None = None) -> "Repo":
         name = f"r{secrets.token_hex(4)}"
