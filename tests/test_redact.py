@@ -63,6 +63,7 @@ def test_a_private_key_is_gone_whole_and_line_by_line_and_escaped() -> None:
         json.dumps({"env": json.dumps(PEM)}),
         PEM.replace("\n", "\r\n"),
         "\n".join(KEY_LINES[3:5]),
+        f"see\n{KEY_LINES[3]}\nthere",
     ):
         assert not any(line in redactor.text(shown) for line in KEY_LINES)
 

@@ -82,6 +82,8 @@ async def test_a_limit_silences_the_installation(fake: Fake, app: App, github: G
     with pytest.raises(Transient) as silence:
         await neighbour.edit_comment(1, "Hello")
     assert 100 < (silence.value.retry_after or 0) <= 120
+    with pytest.raises(Transient):
+        await neighbour.issue(1)
     assert len(fake.asked()) == 1
 
     stranger = app.repository("run-3", 100, Repository(id=9, full_name="p/q"), COMMENT)

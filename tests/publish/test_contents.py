@@ -67,6 +67,17 @@ def test_a_secret_of_ours_leaves_in_no_encoding_and_nobody_can_approve_it(conten
     assert (reason(verdicts), verdicts.asked) == ("it holds a secret of this server", ())
 
 
+def test_a_person_is_asked_about_a_surprise_in_a_manifest() -> None:
+    """RT-G06. What is one is in test_packages.py."""
+    before = b'{"scripts": {"postinstall": "node known.js"}}'
+    assert reason(of(before, before, "web/Package.json")) is None
+    verdicts = of(before.replace(b"known", b"other"), before, "web/Package.json")
+    assert (reason(verdicts), len(verdicts.asked)) == (
+        "it runs a script at installation: postinstall: node other.js",
+        1,
+    )
+
+
 def test_a_secret_of_ours_leaves_in_no_name_either() -> None:
     verdicts = of(b"", path=f"{OURS}.txt")
     assert verdicts.passed == ()

@@ -72,6 +72,13 @@ def test_ordinary_edits_are_no_surprise(name: str, new: bytes) -> None:
     assert packages.surprise(name, new, before) is None
 
 
+def test_another_repository_of_a_host_of_code_is_another_source() -> None:
+    """RT-G06: a registry is one source, whatever comes from it; such a host has everybody's."""
+    ours, theirs = b"x @ git+https://github.com/acme/x\n", b"x @ git+https://github.com/mallory/x\n"
+    assert packages.surprise("requirements.txt", ours + b"y\n", ours) is None
+    assert packages.surprise("requirements.txt", theirs, ours) == FROM + "git+https://github.com/mallory/x"
+
+
 def test_what_would_take_a_parser_long_is_not_parsed() -> None:
     """A key of a hundred thousand parts took all the memory of a machine."""
     for hostile in (b"a." * 99_000 + b"a = 1", b"x = 1\n" * 40_000, b"[" + b"a." * 300 + b"a]"):

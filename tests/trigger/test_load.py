@@ -57,6 +57,7 @@ OTHER = task(50, actor=BOB, installation=8)
         ([*FLOOD[3:], OTHER], FLOOD[:3], 4, True, ["c-50"]),
         ([*FLOOD[4:], OTHER], FLOOD[:4], 4, True, []),
         ([*FLOOD[3:], OTHER], FLOOD[:2], 4, True, ["c-3", "c-50"]),
+        ([*FLOOD[2:], OTHER], [*FLOOD[:2], task(60, installation=9)], 4, True, ["c-50"]),
         (FLOOD, [], 1, True, ["c-0"]),
         ([*FLOOD, OTHER], [task(70)], 2, True, ["c-50"]),
         (STORM, [], 4, False, ["c-0"]),

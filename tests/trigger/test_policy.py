@@ -150,6 +150,12 @@ def test_any_json_in_any_field_is_decided_or_refused_and_never_crashes(field: st
     assert asked is None or isinstance(asked, ThreadRequest | Control)
 
 
+def test_no_text_holds_what_no_database_takes() -> None:
+    asked = ask("issue_comment", comment("/backspace a\0b", issue=issue(title="c\0d", body="\0")))
+    assert isinstance(asked, ThreadRequest)
+    assert (asked.instruction, asked.title, asked.body) == ("ab", "cd", "")
+
+
 INSTALLED = {"installation": {"id": 7}, "repositories": [{"id": 1}, {"id": 2}], "repositories_removed": [{"id": 3}]}
 
 

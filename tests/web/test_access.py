@@ -40,6 +40,14 @@ async def test_without_a_key_of_ours_nothing_is_done(authorization: str | None, 
     assert (desk.asked, desk.tasks[task].stopped_by) == ([], "")
 
 
+async def test_two_keys_in_one_request_are_none() -> None:
+    """RT-A01: who reads the first and who reads the last would not agree on who asks."""
+    async with served(Desk(), keys=KEYS) as edge, edge.client() as http:
+        headers = [*BEARER.items(), *LIMITED.items()]
+        reply = await http.post("/code", json=ASK, headers=headers)
+    assert (reply.status_code, edge.desk.asked) == (401, [])
+
+
 async def test_each_key_asks_under_its_name() -> None:
     async with served(Desk(), keys=KEYS) as edge, edge.client() as http:
         assert (await http.post("/code", json=ASK, headers=BEARER)).status_code == 200

@@ -45,6 +45,11 @@ def test_a_name_and_a_key_belong_to_each_other(text: str) -> None:
         parse(text)
 
 
+def test_whoever_asks_without_a_key_has_a_name_that_no_key_has() -> None:
+    with pytest.raises(ValueError, match=r"^entry 2 must have another name: local is who asks without a key$"):
+        parse("ci:0123456789abcdef local:fedcba9876543210")
+
+
 @pytest.mark.parametrize("text", ["", " ; "])
 def test_no_key_at_all_is_said(text: str) -> None:
     with pytest.raises(ValueError, match="must hold at least one key"):

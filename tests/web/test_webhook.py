@@ -180,6 +180,15 @@ async def test_a_body_past_githubs_own_limit_is_413_whether_its_length_was_annou
             assert reply.status == 413
 
 
+async def test_a_body_that_is_announced_as_too_large_is_not_waited_for(edge: Edge) -> None:
+    length = 25 * 1024 * 1024 + 1
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    head = f"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nX-Hub-Signature-256: {sign(b'')}\r\n\r\n"
+    writer.write(head.encode())
+    assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+
+
 async def test_compressed_bodies_are_refused_and_never_unpacked(edge: Edge) -> None:
     """RT-W15"""
     bomb = gzip.compress(b" " * 2**26) + gzip.compress(b"") * 2_000
