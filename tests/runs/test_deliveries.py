@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -56,9 +55,9 @@ class Taker:
     ask_again = record
 
 
-async def test_a_delivery_that_fails_is_tried_three_times_and_never_redelivered(world: World, tmp_path: Path) -> None:
+async def test_a_delivery_that_fails_is_tried_three_times_and_never_redelivered(world: World, address: str) -> None:
     """FL-G26"""
-    database = Database(f"sqlite:///{tmp_path}/backspace.db")
+    database = Database(address)
     database.open()
     taker = Taker()
 
@@ -76,6 +75,7 @@ async def test_a_delivery_that_fails_is_tried_three_times_and_never_redelivered(
     assert taker.tries == [f"c-{world.repository.id}-{comment['id']}"] * 3
     requests = await world.control("GET", "/requests?match=/app/hook/deliveries/")
     assert {request["method"] for request in requests} == {"GET"}
+    database.engine.dispose()
 
 
 @pytest.fixture

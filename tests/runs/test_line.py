@@ -1,7 +1,7 @@
 """What is full and whose turn it is, by the tables."""
 
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -29,11 +29,11 @@ def asked(n: int, thread: int = 1, installation: int = BIG) -> ThreadRequest:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'line.db'}")
+def database(address: str) -> Iterator[Database]:
+    database = Database(address)
     database.open()
-    database.transaction(tables.create)
-    return database
+    yield database
+    database.engine.dispose()
 
 
 def take(database: Database, request: ThreadRequest, alive: tuple[str, ...] = ()) -> Full | None:
