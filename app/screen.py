@@ -20,6 +20,7 @@ from app.core import clean
 from app.core.events import (
     EVENT,
     AIMessage,
+    Approved,
     CallsBegan,
     Changed,
     Check,
@@ -98,6 +99,8 @@ class Screen:
                 return self._diff(diff, f"{count(files, 'file')}, +{added} −{removed}")
             case LeftOut(paths=paths):
                 return Group(*(_line("left out", f"{path.path}: {path.reason}", "yellow") for path in paths))
+            case Approved(by=by, paths=paths):
+                return _line("let in", f"{', '.join(paths)}, approved by {by}", "yellow")
             case NotShown(why=why, count=n):
                 return _line("·", not_shown({why: n}), "dim")
             case Published(number=number, branch=branch, title=title, draft=draft):

@@ -21,6 +21,7 @@ from app.core.task import CodeRequest, Request
 from app.github.app import App
 from app.github.user import User
 from app.runs.access import Accesses
+from app.runs.approving import Approving
 from app.runs.by_app import ByApp
 from app.runs.by_path import ByPath
 from app.runs.by_token import ByToken
@@ -206,7 +207,8 @@ def _pipeline(
     )
     publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, comments=comments, redactor=redactor)
     gating = Gating(engine=engine, sandboxes=sandboxes, redactor=redactor)
-    return Pipeline(stages, gating, checking, publishing)
+    approving = Approving(engine=engine, sandboxes=sandboxes, redactor=redactor, stages=stages)
+    return Pipeline(stages, approving, gating, checking, publishing)
 
 
 def sandboxes_of(settings: Settings) -> "LocalSandboxes | E2BSandboxes":

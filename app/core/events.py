@@ -139,12 +139,25 @@ class LeftOutPath(Words):
 
 
 class LeftOut(Words):
-    """Changes that the gate kept from the pull request."""
+    """Changes that the gate kept from the pull request. `/backspace approve <approval>` lets in exactly the content of `asked`."""
 
     type: Literal["Left out"] = "Left out"
     paths: tuple[LeftOutPath, ...]
     diff: str
     """Unified diff of what was left out, capped, for a person to take over by hand."""
+    asked: tuple[str, ...] = ()
+    """Those of the paths that a person may let in."""
+    approval: str = ""
+    """"" where nothing can be let in: there is nothing that may be, or the diff does not show all of it, or no comment can say so."""
+
+
+class Approved(Words):
+    """The task's next run begins: somebody has let in what was left out."""
+
+    type: Literal["Approved"] = "Approved"
+    by: str
+    """Login."""
+    paths: tuple[str, ...]
 
 
 WhyNotShown = Literal["no write access", "not asked", "bot", "later", "older", "long", "hidden"]
@@ -190,7 +203,7 @@ class Published(Words):
 
 Event = Annotated[
     Status | AIMessage | ToolRead | ToolEdit | ToolBash | PRCreated | ToolSearch | Plan | Check | Usage | Error | Done
-    | Waiting | StageBegan | CallsBegan | NotShown | LeftOut | Changed | Published,
+    | Waiting | StageBegan | CallsBegan | NotShown | LeftOut | Approved | Changed | Published,
     Field(discriminator="type"),
 ]  # fmt: skip
 

@@ -40,6 +40,18 @@ class Repository(Words):
         return self.full_name.split("/")[1]
 
 
+class Approval(Words):
+    """Somebody with write access lets in what the gate of an earlier run left out."""
+
+    content: str
+    """What stands for exactly this content: see `publish.changes.Verdicts.approval`."""
+    actor: Actor
+    comment_id: int
+    """The comment that says so."""
+    branch: str = ""
+    """The head branch that it comes on top of; "" where the earlier run published nothing."""
+
+
 class Request(Words):
     """Somebody asked for work: what every run stands on, however it was asked for. See `ThreadRequest` and `CodeRequest`.
 
@@ -64,6 +76,8 @@ class Request(Words):
     """Who asked, where GitHub knows: co-author of the work."""
     installation: int | None = None
     """Of the App on the repository; None where there is none."""
+    approved: Approval | None = None
+    """What this run of the task lets in, and nothing else; None for the task's first run, in which a model works."""
 
     @property
     def head_branch(self) -> str:
@@ -144,8 +158,8 @@ class Control(Words):
     actor: Actor
     comment_id: int | None
     """The comment that holds the command; None where a label did."""
-    word: Literal["stop", "help", "later", "closed", "pull_request"]
+    word: Literal["stop", "help", "approve", "later", "closed", "pull_request"]
     """`later`: a control word that this version knows and does not do yet; it is never taken for a prompt. `closed`: work was
     asked for on an issue that is closed or locked. `pull_request`: a command on a pull request, where nothing works yet."""
     said: str = ""
-    """For `later`: the word itself ("retry")."""
+    """For `later`: the word itself ("retry"). For `approve`: what is approved, 32 hex digits; "" where none was given."""

@@ -186,6 +186,9 @@ class GitHub:
             data |= {"head": f"{fork.owner}:{head}", "maintainer_can_modify": True}
         return _pull(await self._write("POST", "/pulls", data, again=False))
 
+    async def edit_pull(self, number: int, body: str) -> None:
+        await self._write("PATCH", "/pulls/{number}", {"body": body}, again=True, number=number)
+
     async def _get(self, path: str, **values: str | int | list[str]) -> Any:
         return await self._rest.get(self._path(path), self._values(**values))
 

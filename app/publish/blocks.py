@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.core.events import Check, WhyNotShown
+from app.core.events import Check, LeftOut, WhyNotShown
 from app.publish.text import cell, inline_code, plain
 
 _CHECKS = 10
+_PATHS = 10
+"""How many of each are named."""
 
 
 def table(head: tuple[str, str, str], rows: Sequence[tuple[str, str, str]]) -> str:
@@ -31,6 +33,22 @@ def _check_row(check: Check) -> tuple[str, str, str]:
         f"exit {check.exit_code}",
         ", ".join(filter(None, [last, duration(check.seconds)])),
     )
+
+
+def let_in(left: LeftOut) -> str:
+    """How a person lets in what was left out; "" where nobody ever can."""
+    if not left.asked:
+        return ""
+    if not left.approval:
+        return "Not all of it can be shown, so that nobody can let it in by a comment: take it over by hand."
+    command = inline_code(f"/backspace approve {left.approval}")
+    return f"To let in {some_paths(left.asked)} exactly as it is, somebody with write access comments {command}"
+
+
+def some_paths(paths: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    more = len(paths) - _PATHS
+    return ", ".join(map(inline_code, paths[:_PATHS])) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:

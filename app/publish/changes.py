@@ -35,6 +35,8 @@ class Verdicts:
     """One sentence for people, where the whole is too large: then nothing passed."""
     asked: tuple[str, ...] = ()
     """Those of `left_out` that a person may let through, as they are named there."""
+    held: tuple[Change, ...] = ()
+    """The same as changes."""
     approval: str = ""
     """What stands for exactly the content of all `asked`, and of nothing else."""
 
@@ -78,6 +80,7 @@ def judge(
         left_out=tuple(LeftOutPath(path=shown(path), reason=kept[path].reason) for path in sorted(kept)),
         refused=refused,
         asked=tuple(shown(change.path) for change in asked),
+        held=tuple(asked),
         approval=approval,
     )
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from app.core.events import Check, Done, Entry, LeftOut
+from app.core.events import Approved, Check, Done, Entry
 from app.core.task import Outcome, ThreadRequest
-from app.publish.blocks import check_table, count, duration, folded, not_shown, table
+from app.publish.blocks import check_table, count, duration, folded, let_in, not_shown, some_paths, table
 from app.publish.text import fenced, inline_code, link, plain, prose
 from app.publish.view import Row, View, view
 
@@ -14,8 +14,8 @@ MAX = 60_000
 
 _STEPS, _CALLS, _ROWS, _FAILED, _PATHS = 15, 4, 8, 2, 10
 """How many of each are shown."""
-_DIFF, _OUTPUT, _WHY = 8_000, 2_000, 1_600
-"""Characters of a diff, of a check's output, and of why it ended so, which may name a command for a shell."""
+_DIFF, _ASKED, _OUTPUT, _WHY = 8_000, 20_000, 2_000, 1_600
+"""Characters of a diff, of one to approve, of a check's output, and of why it ended so, which may name a command for a shell."""
 
 _DOING = {
     "read": "reading",
@@ -53,16 +53,19 @@ def status(
     server_url: str,
     limits_usd: float,
     patch_url: str | None = None,
+    goes_on: bool = False,
 ) -> str:
     """The comment as Markdown, at most MAX characters.
 
     `entries`: all of the task, in their order. `now`: Unix seconds. `place`: in the queue, from 1; 0 where nothing is before it.
     `server_url`: GitHub's pages, the only host that links lead to but for `patch_url`, which is ours. `limits_usd`: dollars that the task
-    may cost.
+    may cost. `goes_on`: the task's next run, which has not begun, is behind these entries.
     """
     seen = view(entries)
     asked = _asked(task, server_url)
-    if seen.done:
+    if goes_on:
+        sections = _approved(seen, asked, server_url)
+    elif seen.done:
         sections = _over(seen, seen.done, asked, server_url, patch_url)
     elif seen.stage == "queued":
         sections = _waiting(asked, place)
@@ -70,7 +73,7 @@ def status(
         sections = _working(seen, asked, now)
     if seen.began is not None:
         until = seen.last if seen.done and seen.last is not None else now
-        sections.append(_spent(seen, until - seen.began, limits_usd))
+        sections.append(_spent(seen, seen.earlier + until - seen.began, limits_usd))
     sections.append(not_shown(seen.not_shown))
     return _assembled([marker(task.key), *sections])
 
@@ -90,10 +93,19 @@ def _waiting(asked: str, place: int) -> list[str]:
     ]
 
 
+def _approved(seen: View, asked: str, server_url: str) -> list[str]:
+    return [
+        f"### ⏳ Approved\n{asked}",
+        f"What was left out is let in{_kept(seen, seen.pr_url or '', server_url)}. "
+        "Starts as soon as nothing else runs here. `/backspace stop` takes it back.",
+    ]
+
+
 def _working(seen: View, asked: str, now: float) -> list[str]:
     doing = _STAGES.get(seen.stage) or _activity(seen.calls)
     return [
         f"### ⚙️ Working: {doing}\n{asked}",
+        f"To be let in: {_named(seen.approved)}" if seen.approved else "",
         _plan(seen),
         _now(seen, now),
         check_table(seen.checks),
@@ -108,12 +120,13 @@ def _over(seen: View, done: Done, asked: str, server_url: str, patch_url: str | 
         _why(seen, done),
         f"[The whole change as a patch](<{patch_url}>)" if done.via == "patch" and patch_url else "",
         _proof(seen),
+        "\n".join(f"Let in: {_named(approved)}  " for approved in seen.let_in).rstrip(),
         _lost(seen),
         plain(seen.on_checks),
         check_table(seen.checks),
         *(_last_lines(check) for check in _failing(seen)[:_FAILED]),
         _unpublished(seen) if done.outcome in ("stopped", "failed") else "",
-        _left_out(seen.left_out) if seen.left_out else "",
+        _left_out(seen) if seen.left_out else "",
     ]
 
 
@@ -147,7 +160,8 @@ def _proof(seen: View) -> str:
     """How large the change is, and what was seen of its checks."""
     if not seen.published or not seen.changed:
         return ""
-    size = f"{count(seen.changed.files, 'file')}, +{seen.changed.added} −{seen.changed.removed}"
+    files, added, removed = (sum(getattr(part, of) for part in seen.landed) for of in ("files", "added", "removed"))
+    size = f"{count(files, 'file')}, +{added} −{removed}"
     exactly = f"exactly what was published ({inline_code(seen.published.tree[:7])})"
     match seen.checked:
         case "passed":
@@ -164,7 +178,7 @@ def _proof(seen: View) -> str:
             proof = "not checked: what was published is not the tree that the checks saw"
     tests = (
         "\nIt touches tests or the settings of checks, so a green check proves less."
-        if seen.changed.touches_tests
+        if any(part.touches_tests for part in seen.landed)
         else ""
     )
     return f"{size} · {proof}{tests}"
@@ -187,15 +201,30 @@ def _unpublished(seen: View) -> str:
     return folded("The change, not published", fenced(seen.changed.diff, "diff", _DIFF))
 
 
-def _left_out(left: LeftOut) -> str:
+def _left_out(seen: View) -> str:
+    """With its diff, and how to let it in: one section, so that nobody is asked to approve what is not shown."""
+    assert seen.left_out
+    left = seen.left_out
     lines = [
         f"⚠️ {inline_code(path.path)} was changed and not published: {plain(path.reason)}"
         for path in left.paths[:_PATHS]
     ]
     if len(left.paths) > _PATHS:
         lines.append(f"⚠️ and {len(left.paths) - _PATHS} more")
-    fold = folded("What was left out", fenced(left.diff, "diff", _DIFF)) if left.diff else ""
-    return "\n".join(f"{line}  " for line in lines).rstrip() + (f"\n\n{fold}" if fold else "")
+    fold = (
+        folded("What was left out", fenced(left.diff, "diff", _ASKED if left.approval else _DIFF)) if left.diff else ""
+    )
+    parts = ["\n".join(f"{line}  " for line in lines).rstrip(), fold, let_in(left) if _can_take_more(seen) else ""]
+    return "\n\n".join(filter(None, parts))
+
+
+def _can_take_more(seen: View) -> bool:
+    """There is a branch to put it on top of, or else there was nothing to be published beside it."""
+    return seen.published is not None or seen.changed is None
+
+
+def _named(approved: Approved) -> str:
+    return f"{some_paths(approved.paths)}, approved by {inline_code(approved.by)}"
 
 
 def _plan(seen: View) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.core.errors import Transient
-from app.core.task import Request, Words
+from app.core.task import Actor, Request, Words
 from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import CommitFacts, TreeEntry
@@ -56,9 +56,9 @@ async def publish_tree(github: GitHub, *, base_sha: str, work: Work, request: Re
     Raises TreeMismatch; Refused where GitHub does not take the branch.
     """
     made = None
-    for name in names(request.head_branch):
+    for name in _names_for(request):
         head = await github.branch(name)
-        goes_on = head is not None and name == request.branch and head.sha == base_sha and is_ours(head)
+        goes_on = head is not None and name == request.branch and head.sha == base_sha and _may_go_on(request, head)
         if head is None or goes_on:
             if made is None:
                 tree = await _tree(github, base_sha, work)
@@ -66,7 +66,20 @@ async def publish_tree(github: GitHub, *, base_sha: str, work: Work, request: Re
             head = await _point(github, name, made, since=head)
         if head.tree == work.tree and head.parents == (base_sha,) and _is_of(request, head):
             return Commit(branch=name, sha=head.sha, tree=head.tree)
+    if request.approved and request.approved.branch:
+        raise Refused(f"The branch {request.branch} went on meanwhile, so nothing was let in: approve it again.")
     raise Refused(f"There are {_NAMES} branches named {request.head_branch} already: delete those that are not needed.")
+
+
+def _names_for(request: Request) -> Iterator[str]:
+    """What is let in belongs on top of the work that it was left out of, and nowhere else."""
+    on_top = request.approved.branch if request.approved else ""
+    return iter((on_top,)) if on_top else names(request.head_branch)
+
+
+def _may_go_on(request: Request, head: CommitFacts) -> bool:
+    """Whoever approved has seen what people committed on top of the work; who asks for a branch by its name may not have."""
+    return (request.approved is not None and bool(request.approved.branch)) or is_ours(head)
 
 
 def message(request: Request, summary: str) -> str:
@@ -77,11 +90,19 @@ def message(request: Request, summary: str) -> str:
     return "\n\n".join(filter(None, [title, body, asked, _trailers(request)]))
 
 
+def let_in_text(paths: Sequence[str]) -> str:
+    """In place of a model's summary, where there was no model."""
+    return "\n".join(["Let in what was left out before", "", *(f"- {path}" for path in paths)])
+
+
 def _trailers(request: Request) -> str:
-    actor = request.actor
-    if actor is None:
-        return task_line(request)
-    return f"{task_line(request)}\nCo-authored-by: {actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
+    people = {"Co-authored-by": request.actor, "Approved-by": request.approved and request.approved.actor}
+    named = [f"{role}: {_person(actor)}" for role, actor in people.items() if actor]
+    return "\n".join([task_line(request), *named])
+
+
+def _person(actor: Actor) -> str:
+    return f"{actor.login} <{actor.id}+{actor.login}@users.noreply.github.com>"
 
 
 def headline(request: Request, summary: str, limit: int) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def by_mode(change: Change) -> Kept | None:
 
 def never(change: Change, content: bytes, known: Redactor) -> Kept | None:
     """What nobody can let through: bytes that git misnamed, links out of the repository, and the server's own secrets."""
-    if _blob(content, len(change.new_sha)) != change.new_sha:
+    if not is_named(content, change.new_sha):
         return Kept("its content is not what git in the sandbox says it is", ask=False)
     if change.new_mode == "120000" and _leads_out(change.path, content):
         return Kept("a symbolic link out of the repository", ask=False)
@@ -52,10 +52,10 @@ def is_compared(change: Change, content: bytes) -> bool:
     return change.status == "M" and (packages.is_one(names.folded(change.path)[-1]) or bool(_tokens(content)))
 
 
-def _blob(content: bytes, digits: int) -> str:
-    """The name that git gives to these bytes: what is approved is known by it, and git in the sandbox may lie."""
+def is_named(content: bytes, sha: str) -> bool:
+    """Whether git gives this name to these bytes: what is approved is known by it, and git in the sandbox may lie."""
     named = b"blob %d\0" % len(content) + content
-    return (hashlib.sha256(named) if digits == 64 else hashlib.sha1(named, usedforsecurity=False)).hexdigest()
+    return sha == (hashlib.sha256(named) if len(sha) == 64 else hashlib.sha1(named, usedforsecurity=False)).hexdigest()
 
 
 def _leads_out(path: str, target: bytes) -> bool:

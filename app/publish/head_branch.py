@@ -6,6 +6,16 @@ from app.github.client import GitHub
 from app.publish.commit import is_ours
 
 
+async def on_top(branch: str, heads: GitHub) -> str:
+    """This branch of ours, where something may come on top of it, whoever else has committed there since. Raises Refusal."""
+    if await heads.branch(branch) is None:
+        raise Refusal(f"The branch {branch} is gone: restore it, then approve again.", 422)
+    newest = next(iter(await heads.pulls_of(branch)), None)
+    if newest and newest.state == "closed":
+        raise Refusal(f"The pull request #{newest.number} is closed or merged, so nothing can be let in there.", 422)
+    return branch
+
+
 async def start(wanted: str, default: str, heads: GitHub, pulls: GitHub, fork: Repository | None = None) -> str:
     """The branch to start from: the default branch, or `wanted` itself where work goes on.
 

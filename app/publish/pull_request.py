@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from app.core.errors import UserError
-from app.core.events import Check, LeftOutPath, Via
+from app.core.events import Check, LeftOut, LeftOutPath, Via
 from app.core.task import Repository, Request, ThreadRequest
 from app.github.client import GitHub
 from app.github.errors import Conflict, NotFound, Refused
 from app.github.facts import Pull
-from app.publish.blocks import duration
+from app.publish.blocks import duration, folded, let_in, some_paths
 from app.publish.comment import marker
 from app.publish.commit import headline
 from app.publish.text import cell, fenced, inline_code, plain, prose
@@ -16,6 +16,8 @@ from app.publish.text import cell, fenced, inline_code, plain, prose
 _TITLE = 256
 """Characters that GitHub allows."""
 _MOST = 60_000
+_DIFF = 20_000
+"""Characters of a diff that somebody may approve."""
 _ROOM = (6000, 600)
 """Characters for the longest of foreign texts: the first, or where escapes make the body too long with that, the second."""
 
@@ -29,10 +31,13 @@ def title_and_body(
     left_out: Sequence[LeftOutPath],
     touches_tests: bool,
     tree: str,
+    approvable: LeftOut | None = None,
+    approved: Sequence[str] = (),
 ) -> tuple[str, str]:
     """`summary`: the model's last words, its title first. `why_draft`: one sentence, "" where it is ready.
 
-    `tree`: what was checked and published.
+    `tree`: what was checked and published. `approvable`: of what was left out, what a person may let in. `approved`: the paths that
+    were let in.
     """
     title, rest = headline(request, summary, _TITLE)
 
@@ -43,7 +48,8 @@ def title_and_body(
             "### Why\n" + _why(request, room),
             "### What\n" + _claim(rest, room),
             "### How it was checked\n" + _checked(checks, tree, room),
-            _look_at(left_out, touches_tests, room),
+            _look_at(left_out, touches_tests, _let_in(request, approved), room),
+            _approvable(approvable) if approvable and room == _ROOM[0] else "",
             f"Fixes #{request.thread}" if request.thread else "",
         ]
         return "\n\n".join(filter(None, parts))
@@ -90,13 +96,23 @@ def _output(check: Check, room: int) -> str:
     return f"<details><summary>Last lines of a failed check</summary>\n\n{inline_code(check.command)}\n\n{block}\n\n</details>"
 
 
-def _look_at(left_out: Sequence[LeftOutPath], touches_tests: bool, room: int) -> str:
+def _let_in(request: Request, paths: Sequence[str]) -> str:
+    return f"- Let in by @{request.approved.actor.login}: {some_paths(paths)}" if request.approved and paths else ""
+
+
+def _approvable(left: LeftOut) -> str:
+    return f"{folded('What was left out', fenced(left.diff, 'diff', _DIFF))}\n\n{let_in(left)}"
+
+
+def _look_at(left_out: Sequence[LeftOutPath], touches_tests: bool, approved: str, room: int) -> str:
     shown = room // 120
     points = [f"- Not part of this: {inline_code(path.path)} ({plain(path.reason)})" for path in left_out[:shown]]
     if len(left_out) > shown:
         points.append(f"- and {len(left_out) - shown} paths more, left out too")
     if touches_tests:
         points.insert(0, "- Tests, or what configures them, are changed here, so a check that passes proves less.")
+    if approved:
+        points.insert(0, approved)
     return "### Look at closely\n" + "\n".join(points) if points else ""
 
 

@@ -22,6 +22,25 @@ def later_text(word: str) -> str:
     return f"{inline_code('/backspace ' + word)} does not work yet. `/backspace <prompt>` asks for work, `/backspace stop` stops it."
 
 
+def approve_how_text() -> str:
+    return "What is to be let in is named by 32 letters and digits: take the whole line from the status comment, or from the pull request."
+
+
+def approve_unknown_text() -> str:
+    return (
+        "Nothing that was left out here is named so, or it is not kept any more. Say it on the issue or on the pull request, with the "
+        "line that the status comment shows now."
+    )
+
+
+def approve_again_text() -> str:
+    return "That is let in already."
+
+
+def approve_alone_text() -> str:
+    return "The rest of that work was not published, so there is nothing to put it on top of: ask for the work again."
+
+
 def pull_request_text() -> str:
     return "Backspace does not work on pull requests yet: ask on an issue."
 

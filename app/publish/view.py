@@ -20,11 +20,23 @@ class Row:
     result: str = ""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What gate and checks have said of one candidate."""
+
+    changed: e.Changed | None
+    checks: list[e.Check]
+    on_checks: str
+    left_out: e.LeftOut | None
+
+
 @dataclass
 class View:
     stage: Stage = "queued"
     began: float | None = None
-    """When the first stage after the queue began."""
+    """When the first stage after the queue began, of the latest run."""
+    earlier: float = 0.0
+    """Seconds that the runs before it took."""
     last: float | None = None
     plan: tuple[e.PlanStep, ...] = ()
     calls: tuple[str, ...] = ()
@@ -52,6 +64,13 @@ class View:
     judged: bool = False
     """The last gate came after the last work, so that `changed`, `checks` and `left_out` are of one candidate."""
     published: e.Published | None = None
+    landed: list[e.Changed] = field(default_factory=list)
+    """What was published: one for each run that did, each on top of the last."""
+    approved: e.Approved | None = None
+    """What the latest run is to let in; None in a task's first run."""
+    let_in: list[e.Approved] = field(default_factory=list)
+    before: Judged | None = None
+    """How things stood when the latest run began, which holds again where it publishes nothing."""
     pr_url: str | None = None
     error: str = ""
     done: e.Done | None = None
@@ -110,14 +129,18 @@ def _take(seen: View, event: e.Event, at: float) -> None:
         case e.LeftOut():
             _judge(seen)
             seen.left_out = event
+        case e.Approved():
+            _begin_next(seen, event)
         case e.Published():
-            seen.published = event
+            _publish(seen, event)
         case e.PRCreated():
             seen.pr_url = event.pr_url
         case e.Error():
             seen.error = event.message
         case e.Done():
             seen.done, seen.pr_url = event, event.pr_url or seen.pr_url
+            if seen.before:
+                _fall_back(seen, seen.before)
 
 
 def _begin(seen: View, stage: Stage, at: float) -> None:
@@ -128,6 +151,31 @@ def _begin(seen: View, stage: Stage, at: float) -> None:
         seen.began = at
     if stage in ("work", "gate"):
         seen.judged = False
+
+
+def _begin_next(seen: View, event: e.Approved) -> None:
+    """Another run of the task: of the last one stays what it came to."""
+    if seen.began is not None and seen.last is not None:
+        seen.earlier += seen.last - seen.began
+    seen.before = Judged(seen.changed, seen.checks, seen.on_checks, seen.left_out)
+    seen.changed, seen.checks, seen.on_checks = None, [], ""
+    seen.stage, seen.began, seen.judged, seen.done, seen.error = "queued", None, False, None, ""
+    seen.plan, seen.rows, seen.calls, seen.note = (), [], (), ""
+    seen.approved = event
+
+
+def _fall_back(seen: View, before: Judged) -> None:
+    seen.changed, seen.checks, seen.on_checks = before.changed, before.checks, before.on_checks
+    if seen.left_out is None or not seen.left_out.approval:
+        seen.left_out = before.left_out
+
+
+def _publish(seen: View, event: e.Published) -> None:
+    seen.published, seen.before = event, None
+    if seen.changed:
+        seen.landed.append(seen.changed)
+    if seen.approved:
+        seen.let_in.append(seen.approved)
 
 
 def _judge(seen: View) -> None:

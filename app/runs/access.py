@@ -2,7 +2,7 @@
 
 from app.core.task import Request
 from app.github.app import App
-from app.runs import tables
+from app.runs import numbers, tables
 from app.runs.engine import Engine
 from app.runs.warm import Warm
 from app.trigger.policy import Access
@@ -29,11 +29,13 @@ class Accesses:
             await self._engine.db(tables.mend_stopped(WHO["suspended"], access.installation))
             return
         await self._warm.outdate(access.repositories)
-        for request, _ in await self._engine.db(tables.open_tasks()):
-            if _concerns(access, request):
-                await self._engine.stop_task(request.key, WHO[access.how], f"{request.key}/{access.how}")
-                for run in (request.key, f"{request.key}.1"):
-                    self._app.tokens.drop(run)
+        tasks = [request for request, _ in await self._engine.db(tables.open_tasks()) if _concerns(access, request)]
+        runs = await self._engine.db(numbers.newest([request.key for request in tasks]))
+        for request in tasks:
+            run = f"{request.key}.{runs[request.key]}"
+            await self._engine.stop_task(request.key, WHO[access.how], f"{run}/{access.how}")
+            for holder in (request.key, run):
+                self._app.tokens.drop(holder)
 
 
 def _concerns(access: Access, request: Request) -> bool:

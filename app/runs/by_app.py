@@ -35,7 +35,9 @@ class ByApp:
         if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":
             raise UserError("The issue was closed in the meantime: open it and ask again.")
         start = facts.default_branch
-        if request.branch:
+        if request.approved and request.approved.branch:
+            start = await head_branch.on_top(request.approved.branch, self._github(run, request, LOOK))
+        elif request.branch:
             github = self._github(run, request, LOOK)
             start = await head_branch.start(request.branch, start, github, github)
         return Begun(branch=facts.default_branch, start=start)
@@ -63,7 +65,9 @@ class ByApp:
             ground.run, ground.request, "lost write access here while this ran, so nothing was published."
         )
         github = self._github(ground.run, ground.request, PUBLISH)
-        if ground.request.branch:
+        if ground.request.approved and ground.request.approved.branch:
+            await head_branch.on_top(ground.request.approved.branch, github)
+        elif ground.request.branch:
             await head_branch.check_wanted(ground.request.branch, github)
         return await publish_tree(github, base_sha=ground.base, work=work, request=ground.request)
 
@@ -71,6 +75,10 @@ class ByApp:
         """To the branch that is the default one now, where that of the beginning was renamed or deleted meanwhile."""
         github = self._github(ground.run, ground.request, PUBLISH)
         pull = await opened(github, ground, offer, head, server_url=self._server_url)
+        if (
+            ground.request.approved and pull.number and pull.via == "api"
+        ):  # this task's own, which told of what it held before
+            await github.edit_pull(pull.number, offer.body)
         if pull.url or await github.branch(ground.branch):
             return pull
         now = (await self._github(ground.run, ground.request, CHECK).repository()).default_branch
@@ -82,8 +90,8 @@ class ByApp:
         await self._app.tokens.revoke(run)
 
     async def _allowed(self, run: str, request: Request, why_not: str) -> None:
-        """Whoever asked in a thread may still write. A caller's key was looked at when it asked, and is not again."""
-        actor = request.actor
+        """Whoever asked in a thread, or approved, may still write. A caller's key was looked at when it asked, and is not again."""
+        actor = request.approved.actor if request.approved else request.actor
         if actor is None:
             return
         permission = await self._github(run, request, CHECK).permission(actor.login)

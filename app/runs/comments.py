@@ -9,18 +9,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from app.core.errors import Transient, UserError
 from app.core.events import Done, Entry
 from app.core.fence import LeaseLost, guard
-from app.core.task import Outcome, ThreadRequest
+from app.core.task import Outcome, Request, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import Conflict, NotFound, Refused
 from app.github.tokens import COMMENT
 from app.publish import comment
-from app.runs import tables
+from app.runs import log as log_of
+from app.runs import numbers, tables
 from app.runs.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class _Written:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     entries: list[Entry] = field(default_factory=list)
-    steps: int = 0
+    read: int = 0
+    """Place in its log: see `app.runs.log`."""
     at: float = float("-inf")
     body: str = ""
     still: str = ""
@@ -84,7 +85,7 @@ class Comments:
             await self._read(request, written)
             try:
                 await self._write_last(request, await self._render(request, written.entries, 0))
-                await self._react(request, comment.done_reaction(outcome))
+                await self.react(request, outcome)
             except (NotFound, Refused, Conflict) as e:
                 log.warning("the last state could not be shown: %s", e, extra={"task": request.key})
             await self._engine.db(tables.set_outcome(request.key, outcome))
@@ -100,11 +101,15 @@ class Comments:
         except NotFound:
             await _edit_surely(github, await self._find_or_make(request, body), body)
 
-    async def _react(self, request: ThreadRequest, reaction: Literal["rocket", "confused"]) -> None:
-        if request.comment_id is None:
-            await self._github(request).react_to_issue(request.thread, reaction)
-        else:
+    async def react(self, request: Request, outcome: Outcome) -> None:
+        """To what asked for the task's latest run, where that is in a thread. Raises what `app.github.errors` names."""
+        reaction = comment.done_reaction(outcome)
+        if request.approved:
+            await self._github(request).react_to_comment(request.approved.comment_id, reaction)
+        elif isinstance(request, ThreadRequest) and request.comment_id is not None:
             await self._github(request).react_to_comment(request.comment_id, reaction)
+        elif isinstance(request, ThreadRequest):
+            await self._github(request).react_to_issue(request.thread, reaction)
 
     async def follow(self) -> None:
         """Keep every open task's comment true, for as long as the process lives."""
@@ -126,12 +131,15 @@ class Comments:
     async def _look(self) -> None:
         places: defaultdict[str, int] = defaultdict(int)
         tasks = await self._engine.db(tables.open_tasks())
-        ours = await self._engine.speaks_for([f"{request.key}.1" for request, _ in tasks])
+        runs = await self._engine.db(numbers.newest([request.key for request, _ in tasks]))
+        ours = await self._engine.speaks_for([f"{task}.{run}" for task, run in runs.items()])
         for request, comment_id in tasks:
-            thread = tables.thread_of(request)
-            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.1" in ours:
+            thread, run = tables.thread_of(request), runs[request.key]
+            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.{run}" in ours:
                 try:
-                    await self._refresh(request, comment_id, places[thread])
+                    await self._refresh(request, comment_id, places[thread], run)
+                except LeaseLost:  # the process slept: the next look asks anew whose they are
+                    return
                 except Exception:  # one comment's trouble is not the others'
                     log.exception("the status comment was not edited", extra={"task": request.key})
                     self._written[request.key].at = time.monotonic()
@@ -139,14 +147,15 @@ class Comments:
                 del self._written[request.key]  # others write it now
             places[thread] += 1
 
-    async def _refresh(self, request: ThreadRequest, comment_id: int, place: int) -> None:
+    async def _refresh(self, request: ThreadRequest, comment_id: int, place: int, run: int) -> None:
         written = self._written[request.key]
         since = time.monotonic() - written.at
         if written.lock.locked() or since < BETWEEN_EDITS:
             return
         async with written.lock:
             await self._read(request, written)
-            done = written.entries[-1].event if written.entries else None
+            last = written.entries[-1] if written.entries else None
+            done = last.event if last and _is_of(last, request.key, run) else None
             if not isinstance(done, Done):
                 await self._edit(request, comment_id, place, written, since)
                 return
@@ -180,20 +189,26 @@ class Comments:
 
     async def _mend(self) -> None:
         tasks = await self._engine.db(tables.to_mend)
-        ours = await self._engine.speaks_for([f"{request.key}.1" for request, _ in tasks])
+        runs = await self._engine.db(numbers.newest([request.key for request, _ in tasks]))
+        ours = await self._engine.speaks_for([f"{task}.{run}" for task, run in runs.items()])
         for request, comment_id in tasks:
-            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.1" in ours:
-                entries, _ = await self._engine.entries(f"{request.key}.1")
+            if (
+                isinstance(request, ThreadRequest)
+                and comment_id is not None
+                and f"{request.key}.{runs[request.key]}" in ours
+            ):
+                entries = await log_of.whole(self._engine, request.key)
                 await self._github(request).edit_comment(comment_id, await self._render(request, entries, 0))
                 await self._engine.db(tables.mended(request.key))
                 await self._app.tokens.revoke(request.key)
 
     async def _read(self, request: ThreadRequest, written: _Written) -> None:
-        found, written.steps = await self._engine.entries(f"{request.key}.1", written.steps)
+        found, written.read = await log_of.rest(self._engine, request.key, written.read)
         written.entries.extend(found)
 
     async def _render(self, request: ThreadRequest, entries: list[Entry], place: int, now: float | None = None) -> str:
         """Thousands of entries take long."""
+        runs = await self._engine.db(numbers.newest([request.key]))
         return await asyncio.to_thread(
             comment.status,
             request,
@@ -203,10 +218,18 @@ class Comments:
             server_url=self._server_url,
             limits_usd=self._limit_usd,
             patch_url=self._patch_url(request.key),
+            goes_on=bool(entries)
+            and isinstance(entries[-1].event, Done)
+            and not _is_of(entries[-1], request.key, runs[request.key]),
         )
 
-    def _github(self, request: ThreadRequest) -> GitHub:
+    def _github(self, request: Request) -> GitHub:
+        assert request.installation is not None
         return self._app.repository(request.key, request.installation, request.repository, COMMENT)
+
+
+def _is_of(entry: Entry, task: str, run: int) -> bool:
+    return entry.id.startswith(f"{task}.{run}.")
 
 
 async def _edit_surely(github: GitHub, comment_id: int, body: str) -> None:

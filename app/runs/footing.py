@@ -4,7 +4,7 @@ Workflow code: it branches on nothing but recorded outputs.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from app.agent.loop import Step, lost
 from app.core.task import CodeRequest, Stage, ThreadRequest
@@ -14,6 +14,15 @@ from app.runs.steps import Failed, Gone
 
 Json = dict[str, Any]
 T = TypeVar("T")
+
+
+class Preparing(Protocol):
+    """What a new sandbox is made ready by: `Stages`, or `Approving`."""
+
+    async def prepare(self, ground: Ground) -> Json: ...
+    async def restore(self, ground: Ground, stage: Stage) -> Json: ...
+
+
 RENEWALS = 2
 """Sandboxes that a run may lose while it works. After another one it publishes what there is, for which it gets one more."""
 
@@ -28,8 +37,16 @@ class Footing:
     """Work was lost that the model does not know to be: it had finished."""
 
     def __init__(
-        self, step: Step, working: Step, stages: Stages, run: str, request: ThreadRequest | CodeRequest, begun: Json
+        self,
+        step: Step,
+        working: Step,
+        stages: Stages,
+        run: str,
+        request: ThreadRequest | CodeRequest,
+        begun: Json,
+        preparing: Preparing | None = None,
     ) -> None:
+        self._preparing = preparing or stages
         self._step = step
         self._working = working
         self._stages = stages
@@ -90,13 +107,13 @@ class Footing:
             sandbox=sandbox,
             base=base,
         )
-        self.prepared = await self._working("prepare", self._stages.prepare, self.ground)
+        self.prepared = await self._working("prepare", self._preparing.prepare, self.ground)
 
     async def _renew(self, step: Step, stage: Stage) -> str:
         """What is told the model of a call that was lost. `stage`: what goes on in the new sandbox."""
         sandbox, _ = await self._sandbox_and_clone(step, self.ground.base)
         self.ground = self.ground.model_copy(update={"sandbox": sandbox})
-        restored = await step("restore", self._stages.restore, self.ground, stage)
+        restored = await step("restore", self._preparing.restore, self.ground, stage)
         self.prepared = {**self.prepared, "problem": restored["problem"]}
         self.behind = restored["behind"] and stage != "work"
         return str(restored["told"])

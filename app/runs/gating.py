@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.apart import apart
-from app.core.events import Changed, LeftOut, LeftOutPath, StageBegan, Status
+from app.core.events import Changed, StageBegan, Status
 from app.core.redact import Redactor
 from app.publish.changes import Contents, Limits, Verdicts, compared, judge, touches_tests
 from app.runs import patch
 from app.runs.engine import Engine
 from app.runs.ground import Ground
+from app.runs.holding import DIFF_SHOWN, Holding
 from app.sandbox import repo
 from app.sandbox.base import Sandbox, Sandboxes
 from app.sandbox.repo import Change
 
 Json = dict[str, Any]
-DIFF_SHOWN = 20_000
 JUDGED_HERE = 200_000
 """Bytes of contents: a search in them keeps the interpreter for about 0.1 s a MB."""
 
@@ -26,27 +26,33 @@ class Gating:
         self._engine = engine
         self._sandboxes = sandboxes
         self._redact = redactor
+        self._holding = Holding(engine=engine, redactor=redactor)
 
     async def gate(self, ground: Ground, turns: int) -> Json:
         """What may leave the sandbox: the candidate tree, and what was kept from it."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
         key = f"gate/{turns}"
         found = await repo.changes(sandbox, ground.base, f"{key}/changes")
-        if not found:
+        if ground.request.approved:
+            found = await self._holding.only_approved(ground, ground.request.approved, found)
+        elif not found:
             await patch.drop(self._engine, ground.request.key)
             return {"refused": None, "changes": [], "left_out": [], "events": []}
         verdicts = await self._judged(sandbox, ground, found, key)
-        left_out = await self._left_out(sandbox, ground.base, verdicts.left_out, key)
+        left_out = await self._holding.left_out(sandbox, ground, verdicts, key)
         paths = [change.path for change in verdicts.passed]
         tree = await repo.candidate(sandbox, ground.base, paths or [change.path for change in found], f"{key}/tree")
-        left_out += await self._kept(sandbox, ground, tree, key)
+        events = [left_out.model_dump()] if left_out else []
+        if not ground.request.approved:
+            events += await self._kept(sandbox, ground, tree, key)
         judged: Json = {
             "refused": verdicts.refused,
             "changes": paths,
-            "left_out": [path.model_dump() for path in verdicts.left_out],
+            "left_out": [path.model_dump() for path in left_out.paths] if left_out else [],
+            "approvable": left_out.model_dump() if left_out and left_out.approval else None,
         }
         if not paths:
-            return {**judged, "events": left_out}
+            return {**judged, "events": events}
         diff = await repo.diff(sandbox, ground.base, tree, f"{key}/diff", DIFF_SHOWN)
         changed = Changed(
             tree=tree,
@@ -56,7 +62,7 @@ class Gating:
             diff=self._redact.text(diff.text),
             touches_tests=touches_tests(paths),
         )
-        events = [changed.model_dump(), *left_out, StageBegan(stage="verify").model_dump()]
+        events = [changed.model_dump(), *events, StageBegan(stage="verify").model_dump()]
         return {**judged, "tree": tree, "touches_tests": changed.touches_tests, "events": events}
 
     async def _judged(self, sandbox: Sandbox, ground: Ground, found: Sequence[Change], key: str) -> Verdicts:
@@ -73,7 +79,8 @@ class Gating:
         }
         judged = Contents(new, before, self._redact)
         far = apart if sum(map(len, (*new.values(), *before.values()))) > JUDGED_HERE else asyncio.to_thread
-        return await far(judge, found, limits, judged)
+        approved = frozenset({ground.request.approved.content} if ground.request.approved else ())
+        return await far(judge, found, limits, judged, approved)
 
     async def _kept(self, sandbox: Sandbox, ground: Ground, tree: str, key: str) -> list[Json]:
         """The patch, for a change that might not get to people otherwise. A line where it is too large."""
@@ -82,10 +89,3 @@ class Gating:
         return [
             Status(message=f"The change is larger than {patch.MAX >> 20} MB, so no patch of it is kept.").model_dump()
         ]
-
-    async def _left_out(self, sandbox: Sandbox, base: str, paths: Sequence[LeftOutPath], key: str) -> list[Json]:
-        if not paths:
-            return []
-        whole = await repo.candidate(sandbox, base, [path.path for path in paths], f"{key}/left-out")
-        diff = await repo.diff(sandbox, base, whole, f"{key}/left-out-diff", DIFF_SHOWN)
-        return [LeftOut(paths=tuple(paths), diff=self._redact.text(diff.text)).model_dump()]

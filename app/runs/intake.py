@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 from app.core.redact import Redactor
-from app.core.task import Control, ThreadRequest
+from app.core.task import REQUEST, Control, ThreadRequest
 from app.github.app import App
 from app.github.client import GitHub
 from app.github.errors import NotFound, Refused
 from app.github.tokens import CHECK, COMMENT
 from app.publish import comment, replies
 from app.runs import tables
+from app.runs.approvals import Approvals
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Workflow
 from app.runs.line import Line
@@ -36,6 +37,7 @@ class Intake:
         self._app = app
         self._comments = comments
         self._line = Line(engine)
+        self._approvals = Approvals(engine)
 
     async def record(self, asked: ThreadRequest | Control) -> None:
         """On disk when this returns, without secrets, and once: the workflow's id is made from what was asked."""
@@ -106,7 +108,7 @@ class Intake:
         await self._react(request, "eyes")
         return {"comment": comment_id}
 
-    async def _refuse(self, request: ThreadRequest, level: str) -> Json:
+    async def _refuse(self, request: ThreadRequest | Control, level: str) -> Json:
         """Strangers get a reaction and no comment, or anybody could make us talk; who works here gets a line."""
         if level == "triage":
             await self._say(request, replies.refusal(request.actor.login, level))
@@ -126,10 +128,36 @@ class Intake:
         control = Control.model_validate(spec)
         try:
             allowed = checked(await workflow.step("check", partial(attempt, self._check, control)))
-            if allowed["allowed"]:
+            if control.word == "approve":
+                await self._approve(workflow, control, allowed)
+            elif allowed["allowed"]:
                 checked(await workflow.step("obey", partial(attempt, self._obey, control)))
         except Failed as e:
             log.error("a control word was not obeyed: %s", e, extra={"task": control.key})
+        return {}
+
+    async def _approve(self, workflow: Workflow, control: Control, allowed: Json) -> None:
+        """Workflow code. The task's next run, in the order of its thread."""
+        if not allowed["allowed"]:
+            checked(await workflow.step("refuse", partial(attempt, self._refuse, control, allowed["level"])))
+            return
+        taken = checked(await workflow.step("approve", partial(attempt, self._approvals.take, control)))
+        if why := taken.get("refused"):
+            checked(await workflow.step("answer", partial(attempt, self._tell, control, why)))
+            return
+        request = REQUEST.validate_python(taken["request"])
+        run = f"{request.key}.{taken['run']}"
+        await self._engine.enqueue("run", run, tables.thread_of(request), taken["request"])
+        checked(await workflow.step("acknowledge", partial(attempt, self._nod, control)))
+
+    async def _tell(self, asked: ThreadRequest | Control, text: str) -> Json:
+        await self._say(asked, text)
+        await self._app.tokens.revoke(asked.key)
+        return {}
+
+    async def _nod(self, control: Control) -> Json:
+        await self._react(control, "eyes")
+        await self._app.tokens.revoke(control.key)
         return {}
 
     async def missed(self, workflow: Workflow, spec: Json) -> Json:
@@ -143,9 +171,7 @@ class Intake:
         return {}
 
     async def _answer_missed(self, asked: ThreadRequest | Control) -> Json:
-        await self._say(asked, replies.missed_text(asked.actor.login))
-        await self._app.tokens.revoke(asked.key)
-        return {}
+        return await self._tell(asked, replies.missed_text(asked.actor.login))
 
     async def _obey(self, control: Control) -> Json:
         if control.word == "stop":
@@ -157,9 +183,7 @@ class Intake:
                 await self._react(control, "+1")
                 await self._app.tokens.revoke(control.key)
                 return {}
-        await self._say(control, self._answer(control))
-        await self._app.tokens.revoke(control.key)
-        return {}
+        return await self._tell(control, self._answer(control))
 
     def _answer(self, control: Control) -> str:
         match control.word:
@@ -167,7 +191,7 @@ class Intake:
                 return replies.nothing_to_stop_text()
             case "help":
                 return replies.help_text(self._label)
-            case "later":
+            case "later" | "approve":
                 return replies.later_text(control.said)
             case "closed":
                 return replies.closed_text()

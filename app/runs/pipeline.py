@@ -14,6 +14,7 @@ from app.agent.conversation import Conversation
 from app.agent.loop import Ended, Step, Stopping, work
 from app.core.events import Check, LeftOutPath, Via
 from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
+from app.runs.approving import Approving
 from app.runs.checking import Checking
 from app.runs.engine import Workflow
 from app.runs.footing import Footing
@@ -25,6 +26,7 @@ from app.runs.steps import Body, Failed, GivenUp, after, attempt_once, checked
 Json = dict[str, Any]
 MENDS = 3
 """Times that failing checks go back to the model."""
+NOT_THAT = "What would be let in is not exactly what was approved, so nothing was."
 LOST = "The sandbox was lost, and with it work that was in no checkpoint: it was too large."
 
 
@@ -39,8 +41,11 @@ class End:
 class Pipeline:
     """The code of the workflow `run`."""
 
-    def __init__(self, stages: Stages, gating: Gating, checking: Checking, publishing: Publishing) -> None:
+    def __init__(
+        self, stages: Stages, approving: Approving, gating: Gating, checking: Checking, publishing: Publishing
+    ) -> None:
         self._stages = stages
+        self._approving = approving
         self._gating = gating
         self._checking = checking
         self._publishing = publishing
@@ -64,7 +69,8 @@ class Pipeline:
             return checked(await tried(name, body, *args, heeding=stopping))
 
         try:
-            end = await self._line(step, working, workflow.id, request)
+            line = self._approved_line if request.approved else self._line
+            end = await line(step, working, workflow.id, request)
         except GivenUp as e:
             end = End("stopped", str(e))
         except Failed as e:
@@ -87,6 +93,34 @@ class Pipeline:
         if not gated["changes"]:
             return _unchanged(ended, gated, talk.summary)
         return await self._publish(step, footing, talk, ended, gated, verified)
+
+    async def _approved_line(self, step: Step, working: Step, run: str, request: ThreadRequest | CodeRequest) -> End:
+        """A later run of a task: what was left out and approved comes on top of the work, and no model is asked."""
+        earlier = await step("approved", self._approving.begin, request)
+
+        def ended(outcome: Outcome, why: str) -> End:
+            return End(outcome, why, earlier["url"], earlier["via"] if earlier["url"] else "")
+
+        try:
+            begun = await working("begin", self._stages.begin, run, request)
+            if begun["stopped"]:
+                return ended("stopped", begun["stopped"])
+            footing = Footing(step, working, self._stages, run, request, begun, self._approving)
+            await footing.found()
+            judged = partial(self._judged, step, footing, 0, Ended("finished"), None, "", {})
+            gated, verified = await footing.sure(judged)
+            if gated["refused"] or not gated["changes"]:
+                return ended("failed", gated["refused"] or NOT_THAT)
+            if verified["stopped"]:
+                return ended("stopped", f"Stopped by {verified['stopped']}; nothing was let in.")
+            cut_short = earlier["cut_short"]
+            talk = Conversation(messages=[], summary=earlier["summary"])
+            how = Ended("limit", cut_short) if cut_short else Ended("finished")
+            return await self._publish(step, footing, talk, how, gated, verified)
+        except GivenUp as e:
+            return ended("stopped", str(e))
+        except Failed as e:
+            return ended("failed", str(e))
 
     async def _work(self, step: Step, footing: Footing, talk: Conversation) -> tuple[Ended, Json, Json]:
         """The loop, then gate and checks; checks that fail go back to the model, a bounded number of times."""
@@ -154,7 +188,7 @@ class Pipeline:
         commit, gated, verified = await footing.sure(committed)
         why = ended.why or ("A check failed." if verified["failing"] else "")
         draft = ended.how != "finished" or verified["failing"]
-        told = {"summary": talk.summary, "why": why, "checks": verified["checks"], "left_out": gated["left_out"]}
+        told = {"summary": talk.summary, "why": why, "checks": verified["checks"]}
         try:
             pull = await step("pull", publishing.pull, footing.ground, commit, gated, told, draft)
         except Failed as e:

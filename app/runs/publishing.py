@@ -5,12 +5,13 @@ import logging
 from typing import Any, Literal
 
 from app.core.errors import UserError
-from app.core.events import Check, Done, LeftOutPath, PRCreated, Published, Via
+from app.core.events import Check, Done, LeftOut, LeftOutPath, PRCreated, Published, Via
 from app.core.redact import Redactor
 from app.core.task import Outcome, Request, ThreadRequest
-from app.publish.commit import Work
+from app.github.errors import Conflict, NotFound, Refused
+from app.publish.commit import Work, let_in_text
 from app.publish.pull_request import title_and_body
-from app.runs import patch, tables
+from app.runs import asked, patch, tables
 from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.ground import Ground
@@ -40,19 +41,26 @@ class Publishing:
         passed = set(gated["changes"])
         changes = [c for c in await repo.changes(sandbox, ground.base, "commit/changes") if c.path in passed]
         contents = await repo.contents(sandbox, changes, "commit/contents")
-        work = Work(gated["tree"], changes, contents, self._redact.text(summary))
-        done = await self._place_of(ground.request).commit(ground, work)
+        approval = ground.request.approved
+        said = let_in_text(sorted(passed)) if approval else self._redact.text(summary)
+        done = await self._place_of(ground.request).commit(ground, Work(gated["tree"], changes, contents, said))
+        if approval:
+            await asked.note_let_in(self._engine, ground.request.key, approval.content)
         return {"branch": done.branch, "commit": done.sha, "tree": done.tree, "events": []}
 
     async def pull(self, ground: Ground, commit: Json, gated: Json, told: Json, draft: bool) -> Json:
+        approval = ground.request.approved
+        goes_on = approval is not None and bool(approval.branch)
         title, body = title_and_body(
             ground.request,
             summary=self._redact.text(told["summary"]),
-            why_draft=told["why"] if draft else "",
+            why_draft=told["why"] if draft and not goes_on else "",
             checks=[Check.model_validate(check) for check in told["checks"]],
-            left_out=[LeftOutPath.model_validate(path) for path in told["left_out"]],
+            left_out=[LeftOutPath.model_validate(path) for path in gated["left_out"]],
             touches_tests=gated["touches_tests"],
             tree=commit["tree"],
+            approvable=LeftOut.model_validate(gated["approvable"]) if gated.get("approvable") else None,
+            approved=gated["changes"] if approval else (),
         )
         offer = Offer(title=title, body=body, draft=draft)
         pull = await self._place_of(ground.request).pull(ground, commit["branch"], offer)
@@ -80,6 +88,16 @@ class Publishing:
 
         `via`: how the work got to people; where it did not, the patch is named, if there is one.
         """
+        await self.let_go(run, request)
+        if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
+            via, why = (
+                "patch",
+                f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip(),
+            )
+        return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
+
+    async def let_go(self, run: str, request: Request) -> None:
+        """End its sandbox and its credentials. Never raises."""
         try:
             for sandbox_id, owner in (await self._sandboxes.runs()).items():
                 if owner == run:
@@ -88,16 +106,11 @@ class Publishing:
             log.exception("the sandbox was not removed", extra={"task": run})
         with contextlib.suppress(UserError):  # the way to the repository is not set any more: no credentials are left
             await self._place_of(request).close(run)
-        if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
-            via, why = (
-                "patch",
-                f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip(),
-            )
-        return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def report(self, request: Request, outcome: Outcome) -> Json:
         """The comment's last state, where a thread asked, and the task is closed. Where this fails for long, the comments' loop goes on."""
         if not isinstance(request, ThreadRequest):
+            await self._tell_approver(request, outcome)
             await self._engine.db(tables.set_outcome(request.key, outcome))
             self._engine.forget(request.key)
         elif self._comments is None:
@@ -105,3 +118,12 @@ class Publishing:
         else:
             await self._comments.settle(request, outcome)
         return {"events": []}
+
+    async def _tell_approver(self, request: Request, outcome: Outcome) -> None:
+        """A reaction to the comment that approved: there is no status comment."""
+        if self._comments is None or request.approved is None:
+            return
+        try:
+            await self._comments.react(request, outcome)
+        except (NotFound, Refused, Conflict) as e:
+            log.info("no reaction: %s", e, extra={"task": request.key})

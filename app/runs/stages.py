@@ -138,9 +138,7 @@ class Stages:
     async def restore(self, ground: Ground, stage: Stage) -> Json:
         """What the lost sandbox held: set-up, then the last checkpoint. `stage`: what the run goes on with."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
-        tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
-        how = await self._checks(sandbox, ground.base, frozenset(tracked))
-        _, problem = await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=False)
+        _, _, problem = await self.set_up(sandbox, ground)
         last = await self._checkpoints.last(ground.run, ground.request)
         if last:
             await checkpoint.restore(sandbox, last.checkpoint, str(last.turn))
@@ -148,6 +146,12 @@ class Stages:
         behind = await self._checkpoints.is_behind(ground.request)
         events = [StageBegan(stage=stage).model_dump()]
         return {"problem": problem, "told": told, "behind": behind, "events": events}
+
+    async def set_up(self, sandbox: Sandbox, ground: Ground) -> tuple[Checks, str, str | None]:
+        """How the repository is checked, a line on its set-up, and why no check can be trusted to run, if so."""
+        tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
+        how = await self._checks(sandbox, ground.base, frozenset(tracked))
+        return how, *(await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=False))
 
     async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
         if checks.CONFIG in tracked:

@@ -191,9 +191,16 @@ async def candidate(sandbox: Sandbox, base: str, paths: Sequence[str], key: str)
     """SHA of the tree that is the base plus what the work tree changes in these paths, and nothing else."""
     wanted = set(paths)
     chosen = [change for change in await changes(sandbox, base, f"candidate/{key}") if change.path in wanted]
-    chosen.sort(key=lambda change: change.status != "D")  # a file gives way before a folder of its name comes
-    entries = b"".join(f"{c.new_mode} {c.new_sha}\t{c.path}\0".encode(errors="surrogateescape") for c in chosen)
-    return await git.printed(sandbox, CANDIDATE, base, key=f"candidate/{key}", stdin=entries)
+    return await laid_over(sandbox, base, chosen, f"candidate/{key}")
+
+
+async def laid_over(sandbox: Sandbox, base: str, chosen: Sequence[Change], key: str) -> str:
+    """SHA of the tree that is the base with these changes over it, whose blobs are there."""
+    ordered = sorted(
+        chosen, key=lambda change: change.status != "D"
+    )  # a file gives way before a folder of its name comes
+    entries = b"".join(f"{c.new_mode} {c.new_sha}\t{c.path}\0".encode(errors="surrogateescape") for c in ordered)
+    return await git.printed(sandbox, CANDIDATE, base, key=key, stdin=entries)
 
 
 async def checkout(sandbox: Sandbox, tree: str, key: str) -> None:

@@ -7,17 +7,16 @@ from typing import Literal
 _COMMAND = re.compile(r" {0,3}/backspace(?=[ \t\r\n]|\Z)(.*)", re.DOTALL)
 """Four spaces would make it code; a `>` before it a quote."""
 
-_LATER = re.compile(
-    r"(?:status|retry|undo|continue(?: \+\$\d+(?:\.\d{1,2})?)?|approve(?: [0-9a-f]{4,64})?|plan(?:\s.*)?)",
-    re.DOTALL,
-)
+_LATER = re.compile(r"(?:status|retry|undo|continue(?: \+\$\d+(?:\.\d{1,2})?)?|plan(?:\s.*)?)", re.DOTALL)
+_APPROVE = re.compile(r"approve(?:\s+([0-9a-f]{32})\b.*|(?:\s+[0-9a-f]{4,64})?)", re.DOTALL)
+"""Behind a whole one anything may follow: no prompt begins so, and thanks are no reason to work. A part of one approves nothing."""
 
 
 @dataclass(frozen=True)
 class Command:
-    kind: Literal["prompt", "stop", "help", "later"]
+    kind: Literal["prompt", "stop", "help", "approve", "later"]
     text: str = ""
-    """The prompt; for `later` the word."""
+    """The prompt; for `later` the word; for `approve` what is approved, or nothing."""
 
 
 def parse(comment: str) -> Command | None:
@@ -35,6 +34,8 @@ def parse(comment: str) -> Command | None:
         return Command("help")
     if control == "stop":
         return Command("stop")
+    if approval := _APPROVE.fullmatch(control):
+        return Command("approve", approval[1] or "")
     if _LATER.fullmatch(control):
         return Command("later", control.split()[0])
     return Command("prompt", prompt)

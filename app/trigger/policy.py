@@ -75,7 +75,7 @@ def _commented(said: IssueComment, delivery: str) -> ThreadRequest | Control | N
     common = _who_and_where(said, delivery) | {"key": f"c-{said.repository.id}-{comment.id}", "comment_id": comment.id}
     word = _control_word(command, issue)
     if word:
-        return Control(**common, word=word, said=command.text if word == "later" else "")
+        return Control(**common, word=word, said=command.text if word in ("later", "approve") else "")
     return ThreadRequest(
         **common,
         instruction=command.text,
@@ -105,12 +105,12 @@ def _labeled(said: IssueLabeled, delivery: str, label: str) -> ThreadRequest | C
     )
 
 
-Word = Literal["stop", "help", "later", "closed", "pull_request"]
+Word = Literal["stop", "help", "approve", "later", "closed", "pull_request"]
 
 
 def _control_word(command: Command, issue: Issue) -> Word | None:
-    if command.kind == "help":
-        return "help"
+    if command.kind in ("help", "approve"):
+        return command.kind
     if issue.pull_request is not None:
         return "pull_request"
     if command.kind == "prompt":

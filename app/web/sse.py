@@ -114,8 +114,6 @@ class Streams:
                 if _place(entry) > behind:
                     yield encode(entry)
                     spoke = time.monotonic()
-                    if over:
-                        return
             if reached == after:
                 if over:
                     return

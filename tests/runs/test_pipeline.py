@@ -47,7 +47,7 @@ class Recorded:
     async def outcome(self) -> tuple[str, str]:
         """And why. Fails where steps were recorded that the run does not take."""
         self._steps += [("end", {}), ("report", {})]
-        await Pipeline(BODIES, BODIES, BODIES, BODIES)(cast(Any, self), REQUEST.model_dump())
+        await Pipeline(BODIES, BODIES, BODIES, BODIES, BODIES)(cast(Any, self), REQUEST.model_dump())
         assert self._steps == []
         _, _, _, outcome, why, *_ = next(given for name, given in self.asked if name == "end")
         return outcome, why

@@ -47,8 +47,12 @@ def test_a_prompt(comment: str, prompt: str) -> None:
         ("/backspace continue +$2.50", Command("later", "continue")),
         ("/backspace plan", Command("later", "plan")),
         ("/backspace plan the move\nto 3.13", Command("later", "plan")),
-        ("/backspace approve", Command("later", "approve")),
-        ("/backspace approve 9f3c2e1", Command("later", "approve")),
+        ("/backspace approve", Command("approve")),
+        ("/backspace approve 9f3c2e1", Command("approve")),
+        (f"/backspace approve {'9f3c2e1b' * 4}", Command("approve", "9f3c2e1b" * 4)),
+        (f"/backspace Approve {'9F3C2E1B' * 4}.", Command("approve", "9f3c2e1b" * 4)),
+        (f"/backspace approve {'9f3c2e1b' * 4}\r\n\r\nLooks good, thanks!", Command("approve", "9f3c2e1b" * 4)),
+        (f"/backspace approve {'9f3c2e1b' * 5}", Command("approve")),
     ],
 )
 def test_a_control_word(comment: str, command: Command) -> None:

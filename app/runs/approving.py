@@ -1,0 +1,84 @@
+"""What the first steps of a run do that lets in what was left out: no model works in it.
+
+Each body may run again after a crash, so each looks first or is keyed; each returns small plain JSON.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.core.errors import UserError
+from app.core.events import Approved, StageBegan, Status
+from app.core.redact import Redactor
+from app.core.task import Request, Stage
+from app.publish.view import View, view
+from app.runs import asked, log
+from app.runs.engine import Engine, Recorded
+from app.runs.ground import Ground
+from app.runs.holding import GONE
+from app.runs.stages import Stages
+from app.sandbox import parcel
+from app.sandbox.base import Sandbox, Sandboxes
+
+Json = dict[str, Any]
+
+
+class Approving:
+    def __init__(self, *, engine: Engine, sandboxes: Sandboxes, redactor: Redactor, stages: Stages) -> None:
+        self._engine = engine
+        self._sandboxes = sandboxes
+        self._redact = redactor
+        self._stages = stages
+
+    async def begin(self, request: Request) -> Json:
+        """What this run goes on from: the model's summary, the pull request, and why it was a draft. Raises UserError."""
+        assert request.approved
+        self._engine.forget(request.key)  # a stop that ended the run before; on disk it is forgotten already
+        kept = await asked.kept(self._engine, request.key, request.approved.content)
+        if kept is None:
+            raise UserError(GONE)
+        seen = view(await log.whole(self._engine, request.key))
+        event = Approved(by=request.approved.actor.login, paths=kept.asked.paths)
+        return {
+            "summary": _summary(await self._engine.steps(f"{request.key}.1")),
+            "cut_short": _cut_short(seen),
+            "url": seen.pr_url,
+            "via": seen.done.via if seen.done else "",
+            "events": [event.model_dump()],
+        }
+
+    async def prepare(self, ground: Ground) -> Json:
+        """Set-up, and what was approved laid into the work tree."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        how, said, problem = await self._stages.set_up(sandbox, ground)
+        await self._lay(sandbox, ground)
+        events = [Status(message=self._redact.text(said)), StageBegan(stage="gate")]
+        return {"tests": list(how.test), "problem": problem, "events": [event.model_dump() for event in events]}
+
+    async def restore(self, ground: Ground, stage: Stage) -> Json:
+        """The same in a new sandbox. `stage`: what the run goes on with."""
+        sandbox = await self._sandboxes.connect(ground.sandbox)
+        _, _, problem = await self._stages.set_up(sandbox, ground)
+        await self._lay(sandbox, ground)
+        events = [StageBegan(stage=stage).model_dump()]
+        return {"problem": problem, "told": "", "behind": False, "events": events}
+
+    async def _lay(self, sandbox: Sandbox, ground: Ground) -> None:
+        assert ground.request.approved
+        kept = await asked.kept(self._engine, ground.request.key, ground.request.approved.content)
+        if kept is None:
+            raise UserError(GONE)
+        await parcel.lay(sandbox, ground.base, kept.asked.changes, kept.pack, ground.base)
+
+
+def _summary(steps: Sequence[Recorded]) -> str:
+    """The model's last words in the run that it worked in."""
+    turns = [step.output["content"] for step in steps if step.name == "turn" and "content" in step.output]
+    texts = ["\n\n".join(block["text"] for block in turn if block["type"] == "text") for turn in turns]
+    return next((text for text in reversed(texts) if text), "")
+
+
+def _cut_short(seen: View) -> str:
+    """Why the pull request is a draft, other than by its checks, which are run anew."""
+    if not seen.done or not seen.published or not seen.published.draft or any(c.exit_code for c in seen.checks):
+        return ""
+    return seen.done.message or "The work was cut short."
