@@ -246,6 +246,16 @@ async def test_a_refused_account_is_asked_for_once_and_every_run_hears_why(
     assert len(await requests(model)) == 1
 
 
+async def test_an_account_that_is_accepted_again_is_so_for_every_run(model: Client, claude: Claude) -> None:
+    """FL-A08: a minute after it was refused one request asks, and its answer lets the others go on."""
+    await script(model, LOOK | {"fault": {"kind": "status", "status": 401, "times": 1}}, LOOK)
+    with pytest.raises(UserError):
+        await ask(claude)
+    claude._account._until = 0.0
+    await ask(claude)
+    await ask(claude)
+
+
 async def test_a_wrong_model_is_named_with_its_setting(model: Client) -> None:
     """FL-A10"""
     url = str(model.make_url("/anthropic"))

@@ -165,7 +165,8 @@ def comment(number: int, author: int = 5, body: str = "x") -> dict[str, object]:
 
 async def test_our_comment_is_found_on_the_second_page(fake: Fake, github: GitHub) -> None:
     """By its author too: anybody can copy a marker."""
-    first = [comment(n, author=6, body="<!-- m -->") for n in range(100)]
+    first = [comment(n, author=6, body="<!-- m -->") for n in range(99)]
+    first.append(comment(98, 5, "<!-- of another task --> <!-- m -->"))
     fake.replies.extend([Reply(body=first), Reply(body=[comment(99), comment(100, 5, "<!-- m --> hello")])])
     found = await github.find_comment(3, "<!-- m -->", 5)
     assert found

@@ -158,6 +158,13 @@ def test_it_is_never_longer_than_github_takes(said: str, asked_for: str, output:
     assert body.endswith("Fixes #12")
 
 
+def test_where_escapes_make_it_too_long_less_is_said() -> None:
+    said = "<" * 20_000
+    failed = [Check(command="make", exit_code=1, output="`" * 20_000)] * 3
+    body = body_of(asked(instruction=said), summary=said, checks=failed, why_draft=said)
+    assert 10_000 < len(body) <= 60_000
+
+
 @pytest.mark.parametrize(
     ("title", "shown"),
     [

@@ -72,9 +72,11 @@ def test_plain_text_is_one_paragraph_in_which_nothing_lives(text: str) -> None:
 @given(nasty)
 def test_a_table_cell_stays_one_cell(text: str) -> None:
     for part in (plain(text), inline_code(text)):
-        types = [token.type for token in tokens(f"| a | b |\n|---|---|\n| {cell(part)} | end |")]
+        found = tokens(f"| a | b |\n|---|---|\n| {cell(part)} | end |")
+        types = [token.type for token in found]
         assert types.count("td_open") == 2
         assert types.count("tr_open") == 2
+        assert [token.content for token in found if token.type == "inline"][-1] == "end"
 
 
 @given(nasty)
@@ -129,6 +131,7 @@ def test_every_format_and_control_character_is_hidden_from_prose() -> None:
 def test_hidden_characters_are_shown_in_code() -> None:
     """RT-P05, RT-P06"""
     assert inline_code("a\u202eb\u200b") == "`a\\u202eb\\u200b`"
+    assert fenced("a\u202eb\u200b") == "```\na\\u202eb\\u200b\n```"
 
 
 @pytest.mark.parametrize(

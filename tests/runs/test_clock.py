@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.runs.database import Database
-from app.runs.holders import FRESH, VAIN, Execution
+from app.runs.holders import FRESH, VAIN, Execution, Moment
 from app.runs.leases import KEPT, LEASE, Leases, leases
 
 T = TypeVar("T")
@@ -132,6 +132,15 @@ async def test_the_latest_execution_is_the_one_that_counts(shared: Shared) -> No
     await old.end()
     await old.hand_over()
     assert await new.holds()
+
+
+@pytest.mark.parametrize("clock", ["_steady", "_wall"])
+def test_a_process_that_slept_notices_by_either_clock(clock: str) -> None:
+    """FL-O04: one of them stands still where the machine sleeps, the other may be set back."""
+    moment = Moment()
+    assert moment.is_within(1)
+    setattr(moment, clock, getattr(moment, clock) - 2)
+    assert not moment.is_within(1)
 
 
 async def test_a_step_is_vain_after_three_recoveries_and_a_recorded_one_begins_the_count_anew(shared: Shared) -> None:

@@ -98,6 +98,14 @@ async def test_a_bug_is_one_bland_line_for_people_and_whole_in_the_log(caplog: p
     assert "an inner detail" in str(record.exc_info[1])
 
 
+@pytest.mark.parametrize("output", [{"text": "\ud800"}, {"at": object()}])
+async def test_what_can_not_be_recorded_is_a_bug_of_its_step_and_not_the_end_of_the_run(output: Json) -> None:
+    async def body() -> Json:
+        return output
+
+    assert (await attempt(body))["failed"] == BUG
+
+
 async def test_a_failure_is_raised_from_the_record_as_often_as_it_is_read() -> None:
     recorded = await attempt(Body(UserError("Set a test command.")), "x")
     for _ in range(2):
