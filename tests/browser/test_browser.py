@@ -3,17 +3,19 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Route, async_playwright
 
-from tests.web.desk import ASK, RUN, Desk, served, wire
+from tests.e2e.lab import FIX, Lab, Server, bash
+from tests.web.desk import Desk, parsed, served
 
 HERE = Path(__file__).parent
-PAGE_POLICY = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
 
 
 @pytest.fixture
@@ -40,33 +42,40 @@ def client(tmp_path: Path) -> Path:
     return tmp_path / "node_modules" / "@microsoft" / "fetch-event-source" / "lib" / "esm"
 
 
+@pytest.fixture
+def mortal(lab: Lab) -> Iterator[Server]:
+    yield (server := lab.server("mortal"))
+    server.stop()
+
+
 @pytest.mark.browser
-async def test_a_page_reads_a_whole_task_across_a_restart_and_sees_every_event_once(
-    browser: Browser, client: Path
+async def test_a_page_reads_a_whole_task_across_a_kill_and_sees_every_event_once(
+    browser: Browser, client: Path, lab: Lab, mortal: Server
 ) -> None:
-    """FL-O06, FL-O07: its client POSTs again by itself, and pings come all the time."""
+    """FL-O06, FL-O07: its client POSTs again by itself."""
 
-    async def front(request: web.Request) -> web.FileResponse:
-        return web.FileResponse(HERE / "page.html", headers=PAGE_POLICY)
+    async def ours(route: Route) -> None:
+        """The page and its client, as if the server had them: a page of another site may not ask."""
+        name = urlsplit(route.request.url).path.removeprefix("/page/")
+        await route.fulfill(path=client / f"{name}.js" if name else HERE / "page.html")
 
-    async def module(request: web.Request) -> web.FileResponse:
-        return web.FileResponse(client / f"{request.match_info['name']}.js", headers=PAGE_POLICY)
-
-    desk, timing = Desk(run=RUN[:2]), {"look": 0.02, "ping": 0.02}
-    async with served(desk, timing=timing, extra=(web.get("/", front), web.get("/esm/{name}", module))) as edge:
-        page = await browser.new_page()
-        await page.goto(edge.url)
-        await page.wait_for_function("window.loaded")
-        await page.evaluate("body => { window.reading = window.ask(body) }", ASK)
-        await page.wait_for_function("window.seen.length == 3")
-        await edge.cut()
-        await edge.start()
-        for step in RUN[2:]:
-            await asyncio.sleep(0.1)
-            desk.record("t-1", *step)
-        await page.evaluate("window.reading")
-        assert await page.evaluate("window.seen") == wire(RUN)
-    assert len(desk.asked) == 1
+    repo = lab.repository(mortal)
+    repo.script({"text": "Look.", "tools": [bash("true")]}, {"tools": [FIX], "hold": True}, {"text": "Greet politely"})
+    page = await browser.new_page()
+    await page.route("**/page/*", ours)
+    await page.goto(f"{mortal.url}/page/")
+    await page.wait_for_function("window.loaded")
+    asked = {"repo_url": f"{lab.url}/{repo.full_name}", "prompt": "Add the comma."}
+    await page.evaluate("body => { window.reading = window.ask(body) }", asked)
+    await page.wait_for_function("window.seen.some(event => event.type == 'Tool: Bash')")
+    await asyncio.to_thread(mortal.kill)
+    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    await asyncio.to_thread(mortal.start)
+    await page.evaluate("window.reading")
+    async with httpx.AsyncClient(base_url=mortal.url, verify=False) as http:
+        text = (await http.get(f"/code/{await page.evaluate('window.task')}")).text
+    assert await page.evaluate("window.seen") == parsed(text)[1]
+    assert len(repo.pulls()) == 1
 
 
 @pytest.mark.browser
