@@ -66,4 +66,4 @@ def _deliver(server: Server, payload: Json) -> int:
     signature = "sha256=" + hmac.new(server.secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {"X-GitHub-Event": "issue_comment", "X-GitHub-Delivery": "d", "X-Hub-Signature-256": signature}
     more = {"Content-Type": "application/json"}
-    return httpx.post(f"{server.url}/webhook", content=body, headers=headers | more, timeout=20).status_code
+    return httpx.post(f"{server.url}/webhook", content=body, headers=headers | more, timeout=60).status_code
