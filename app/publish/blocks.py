@@ -42,7 +42,7 @@ def let_in(left: LeftOut) -> str:
     if not left.approval:
         return "Not all of it can be shown, so that nobody can let it in by a comment: take it over by hand."
     command = inline_code(f"/backspace approve {left.approval}")
-    return f"To let in {some_paths(left.asked)} exactly as it is, somebody with write access comments {command}"
+    return f"To let in {some_paths(left.asked)}, exactly as shown, somebody with write access comments here: {command}"
 
 
 def some_paths(paths: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ def judge(
     kept = {change.path: found for change in ordered if (found := _judged(change, limits, contents))}
     kept |= _in_their_place(ordered, kept)
     asked = [change for change in ordered if change.path in kept and kept[change.path].ask]
-    approval = _approval(asked) if asked else ""
+    approval = content_of(asked) if asked else ""
     if approval in approved:
         kept = {path: found for path, found in kept.items() if not found.ask}
         asked, approval = [], ""
@@ -158,9 +158,10 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _approval(asked: Sequence[Change]) -> str:
-    """128 bits: who can choose two contents must not find two with the same."""
-    entries = "".join(f"{change.new_mode} {change.new_sha}\t{change.path}\0" for change in asked)
+def content_of(changes: Sequence[Change]) -> str:
+    """What stands for exactly these changes, in the order of their paths. 128 bits: who can choose two contents must not find two with
+    the same."""
+    entries = "".join(f"{change.new_mode} {change.new_sha}\t{change.path}\0" for change in changes)
     return hashlib.sha256(entries.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

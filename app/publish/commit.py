@@ -17,6 +17,8 @@ from app.core.task import Actor, Request, Words
 from app.github.client import GitHub
 from app.github.errors import Conflict, Refused
 from app.github.facts import CommitFacts, TreeEntry
+from app.publish.changes import content_of
+from app.publish.contents import is_named
 from app.sandbox.repo import Change
 
 _INLINE = 5_000_000
@@ -48,6 +50,13 @@ class Commit(Words):
     branch: str
     sha: str
     tree: str
+
+
+def check_judged(work: Work, content: str) -> None:
+    """Raises TreeMismatch where this is not what the gate judged: code of the agent's has run since, and git may tell another tale now."""
+    named = all(is_named(work.contents[c.path], c.new_sha) for c in work.changes if c.status != "D")
+    if not named or content_of(sorted(work.changes, key=lambda change: change.path)) != content:
+        raise TreeMismatch("What would be published is not what the gate has judged.")
 
 
 async def publish_tree(github: GitHub, *, base_sha: str, work: Work, request: Request) -> Commit:

@@ -11,12 +11,12 @@ from app.core.events import Approved, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.publish.view import View, view
-from app.runs import asked, log
+from app.runs import asked, holding, log
 from app.runs.engine import Engine, Recorded
 from app.runs.ground import Ground
 from app.runs.holding import GONE
 from app.runs.stages import Stages
-from app.sandbox import parcel
+from app.sandbox import parcel, repo
 from app.sandbox.base import Sandbox, Sandboxes
 
 Json = dict[str, Any]
@@ -47,10 +47,15 @@ class Approving:
         }
 
     async def prepare(self, ground: Ground) -> Json:
-        """Set-up, and what was approved laid into the work tree."""
+        """What was approved laid into the work tree, and set-up.
+
+        What it replaces is looked at before any code of the repository has run. Raises UserError where people were shown something else.
+        """
         sandbox = await self._sandboxes.connect(ground.sandbox)
+        await self._lay(sandbox, ground, "looked-at")
+        await holding.only_approved(self._engine, ground, await repo.changes(sandbox, ground.base, "approved"))
         how, said, problem = await self._stages.set_up(sandbox, ground)
-        await self._lay(sandbox, ground)
+        await self._lay(sandbox, ground, "set-up")
         events = [Status(message=self._redact.text(said)), StageBegan(stage="gate")]
         return {"tests": list(how.test), "problem": problem, "events": [event.model_dump() for event in events]}
 
@@ -58,16 +63,16 @@ class Approving:
         """The same in a new sandbox. `stage`: what the run goes on with."""
         sandbox = await self._sandboxes.connect(ground.sandbox)
         _, _, problem = await self._stages.set_up(sandbox, ground)
-        await self._lay(sandbox, ground)
+        await self._lay(sandbox, ground, "set-up")
         events = [StageBegan(stage=stage).model_dump()]
         return {"problem": problem, "told": "", "behind": False, "events": events}
 
-    async def _lay(self, sandbox: Sandbox, ground: Ground) -> None:
+    async def _lay(self, sandbox: Sandbox, ground: Ground, key: str) -> None:
         assert ground.request.approved
         kept = await asked.kept(self._engine, ground.request.key, ground.request.approved.content)
         if kept is None:
             raise UserError(GONE)
-        await parcel.lay(sandbox, ground.base, kept.asked.changes, kept.pack, ground.base)
+        await parcel.lay(sandbox, ground.base, kept.asked.changes, kept.pack, key)
 
 
 def _summary(steps: Sequence[Recorded]) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 from app.core.apart import apart
 from app.core.events import Changed, StageBegan, Status
 from app.core.redact import Redactor
-from app.publish.changes import Contents, Limits, Verdicts, compared, judge, touches_tests
+from app.publish.changes import Contents, Limits, Verdicts, compared, content_of, judge, touches_tests
 from app.runs import patch
 from app.runs.engine import Engine
 from app.runs.ground import Ground
-from app.runs.holding import DIFF_SHOWN, Holding
+from app.runs.holding import DIFF_SHOWN, Holding, only_approved
 from app.sandbox import repo
 from app.sandbox.base import Sandbox, Sandboxes
 from app.sandbox.repo import Change
@@ -34,7 +34,7 @@ class Gating:
         key = f"gate/{turns}"
         found = await repo.changes(sandbox, ground.base, f"{key}/changes")
         if ground.request.approved:
-            found = await self._holding.only_approved(ground, ground.request.approved, found)
+            found = await only_approved(self._engine, ground, found)
         elif not found:
             await patch.drop(self._engine, ground.request.key)
             return {"refused": None, "changes": [], "left_out": [], "events": []}
@@ -63,7 +63,8 @@ class Gating:
             touches_tests=touches_tests(paths),
         )
         events = [changed.model_dump(), *events, StageBegan(stage="verify").model_dump()]
-        return {**judged, "tree": tree, "touches_tests": changed.touches_tests, "events": events}
+        content = content_of(verdicts.passed)
+        return {**judged, "tree": tree, "content": content, "touches_tests": changed.touches_tests, "events": events}
 
     async def _judged(self, sandbox: Sandbox, ground: Ground, found: Sequence[Change], key: str) -> Verdicts:
         """By names, modes and bytes; of more bytes than could be published anyway, by what there is room for."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from app.core.errors import UserError
 from app.core.events import LeftOut, LeftOutPath
 from app.core.redact import Redactor
-from app.core.task import Approval
 from app.publish.changes import Verdicts
 from app.publish.true_diff import true_diff
 from app.runs import asked
@@ -28,20 +27,6 @@ class Holding:
     def __init__(self, *, engine: Engine, redactor: Redactor) -> None:
         self._engine = engine
         self._redact = redactor
-
-    async def only_approved(self, ground: Ground, approval: Approval, found: Sequence[Change]) -> tuple[Change, ...]:
-        """Those of all changes that were approved. Raises UserError where they would replace other content than people were shown."""
-        kept = await asked.kept(self._engine, ground.request.key, approval.content)
-        if kept is None:
-            raise UserError(GONE)
-        now = {change.path: change for change in found}
-        for change in kept.asked.changes:
-            there = now.get(change.path)
-            if there is None or (there.old_mode, there.old_sha) != (change.old_mode, change.old_sha):
-                raise UserError(
-                    f"{change.path} has changed since it was left out, so nothing was let in: make that change by hand."
-                )
-        return tuple(now[change.path] for change in kept.asked.changes)
 
     async def left_out(self, sandbox: Sandbox, ground: Ground, verdicts: Verdicts, key: str) -> LeftOut | None:
         """With a way to let it in where all that it does can be shown: then its content is kept. None where nothing was left out.
@@ -92,3 +77,19 @@ class Holding:
             if (text := await repo.show(sandbox, ground.base, change.path, FILE_BYTES)) is not None
         }
         return await asyncio.to_thread(true_diff, held, before, new, DIFF_SHOWN)
+
+
+async def only_approved(engine: Engine, ground: Ground, found: Sequence[Change]) -> tuple[Change, ...]:
+    """Those of all changes that were approved. Raises UserError where they would replace other content than people were shown."""
+    assert ground.request.approved
+    kept = await asked.kept(engine, ground.request.key, ground.request.approved.content)
+    if kept is None:
+        raise UserError(GONE)
+    now = {change.path: change for change in found}
+    for change in kept.asked.changes:
+        there = now.get(change.path)
+        if there is None or (there.old_mode, there.old_sha) != (change.old_mode, change.old_sha):
+            raise UserError(
+                f"{change.path} has changed since it was left out, so nothing was let in: make that change by hand."
+            )
+    return tuple(now[change.path] for change in kept.asked.changes)
