@@ -1,6 +1,7 @@
 """The log as a machine reads it: one JSON object a line, found by task and delivery, without a secret."""
 
 import json
+import select
 import subprocess
 import sys
 
@@ -67,3 +68,31 @@ def test_no_secret_in_message_or_exception(
 
 def test_a_record_that_can_not_be_formatted_is_still_a_line(lines: list[dict[str, str]]) -> None:
     assert "%d things" in lines[3]["message"]
+
+
+UNREAD = """
+import logging
+from app.core import logs
+from app.core.redact import Redactor
+
+logs.set_up("INFO", Redactor([]))
+for n in range(3000):
+    logging.getLogger("app.test").info("%d %s", n, "x" * 100)
+print("done", flush=True)
+input()
+"""
+
+
+def test_nobody_waits_for_a_reader_of_the_log_that_stands_still() -> None:
+    """FL-O11: what there is no room for is counted, and the rest comes when it reads on."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", UNREAD], env=PASSED_ON | {"PYTHONPATH": str(ROOT)}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    done, _, _ = select.select([process.stdout], [], [], 60)
+    _, said = process.communicate("\n", timeout=60)
+    assert done
+    told = [json.loads(line)["message"] for line in said.splitlines()]
+    (dropped,) = (line for line in told if "were dropped" in line)
+    assert told[:2000] == [f"{n} {'x' * 100}" for n in range(2000)]
+    assert len(told) - 1 + int(dropped.split()[0]) == 3000
