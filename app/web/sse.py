@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from app.core.clean import CHARACTER
 from app.core.events import Done, Entry
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ NO_HEADERS: Mapping[str, str] = {}
 NO_TASK = "There is no such task."
 NO_LOG = "The task is over, and its log is not kept any more."
 
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Line ends of some clients, and what is no text: JSON leaves them as they are."""
+_UNSAFE = re.compile(f"[\x7f-\x9f\u2028\u2029\ud800-\udfff]|{CHARACTER.pattern}")
+"""Line ends of some clients, what is no text, and what would be hidden from whoever reads the stream as it is: JSON leaves them."""
 _ID = re.compile(r"([a-z0-9-]{1,200})\.([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 Read = Callable[[str, int], Awaitable[tuple[list[Entry], int] | None]]
@@ -65,7 +66,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    return json.dumps(found[0])[1:-1]
 
 
 async def _nap(task: str, seconds: float) -> None:

@@ -139,7 +139,7 @@ def test_a_turn_within_its_bound_stays_within_the_limits(
 
 @given(models, st.lists(st.tuples(st.integers(0, 100_000), st.floats(0, 1), st.booleans()), max_size=80))
 def test_no_conversation_exceeds_its_limits(model: str, asked: list[tuple[int, float, bool]]) -> None:
-    """RT-D02. Turn by turn, accepted or lost, each as dear as it may be; the loop asks only while it may."""
+    """RT-D02, RT-D03. Turn by turn, accepted or lost, each as dear as it may be; the loop asks only while it may."""
     spent = Spent()
     for prompt, part, accepted in asked:
         room = max_tokens(spent, LIMITS, model, prompt)

@@ -35,6 +35,15 @@ def test_no_text_is_more_than_the_text_of_its_event(text: str) -> None:
     assert json.loads(data.removeprefix("data: ")) == {"type": "AI Message", "message": text}
 
 
+def test_nothing_in_a_stream_is_hidden_from_who_reads_it_as_it_is() -> None:
+    """RT-P05, RT-P06: a terminal that shows it acts on nothing, and it means what was said all the same."""
+    said = "a\u202eb\u200b\x1b[31m\x9b31m\U000e0041"
+    sent = encode(Entry(id="t.1.1.0", at=0, event=AIMessage(message=said))).decode()
+    assert sent.replace("\n", "").isprintable()
+    assert sent.isascii()
+    assert json.loads(sent.splitlines()[1].removeprefix("data: "))["message"] == said
+
+
 @pytest.mark.parametrize("part", [1, 2, 1000])
 async def test_any_last_id_resumes_without_gap_or_repeat(part: int) -> None:
     """FL-O07: also where the log comes in parts, and some steps tell nothing."""
