@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import ssl
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -25,6 +27,7 @@ LINE = 1 << 24
 """Bytes of an event at most."""
 OVER = 204
 """There is nothing behind what was read: the last event was one that this version does not know."""
+NO_KEY = 401
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What a server, or something before it, answers while it will pass."""
 
@@ -64,7 +67,7 @@ class There:
                             return
                 why = "the stream ended early"
             except (aiohttp.ClientError, TimeoutError, _Passing) as e:
-                why = str(e) or type(e).__name__
+                why = _why(e)
             if time.monotonic() - heard > (PATIENCE if self._address else FIRST_PATIENCE):
                 raise UserError(f"{self._server} does not answer: {why}. {self.left}")
             if not pause:
@@ -112,7 +115,7 @@ class There:
                 await _check(reply)
                 return await reply.read()
         except (aiohttp.ClientError, TimeoutError, _Passing) as e:
-            raise UserError(f"The work is at {address}, and can't be had now: {str(e) or type(e).__name__}.") from e
+            raise UserError(f"The work is at {address}, and can't be had now: {_why(e)}.") from e
 
     @property
     def kept(self) -> str:
@@ -139,6 +142,8 @@ async def there(server: str, key: str, sent: dict[str, str], say: Say) -> AsyncI
 
 async def _check(reply: aiohttp.ClientResponse) -> None:
     """Raises UserError for a refusal, in the server's words, and _Passing for what is none."""
+    if reply.status == NO_KEY:
+        raise UserError(f"{reply.url.origin()} wants one of its keys: set BACKSPACE_API_KEY, or give --key.")
     if reply.status in AGAIN:
         raise _Passing(f"it says {reply.status}")
     if reply.status >= 300:
@@ -147,6 +152,16 @@ async def _check(reply: aiohttp.ClientResponse) -> None:
         except (ValueError, KeyError, TypeError):
             why = f"{reply.url.origin()} answered {reply.status}; is that a Backspace server?"
         raise UserError(why)
+
+
+def _why(error: Exception) -> str:
+    """In the words of the operating system where there was no connection, without those of the library around them."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error) or type(error).__name__
+    cause = error.os_error
+    if cause.errno is None or cause.errno < 0 or isinstance(cause, ssl.SSLError):
+        return cause.strerror or str(cause)
+    return os.strerror(cause.errno)
 
 
 def _entry(named: str, data: str) -> Entry | None:

@@ -26,7 +26,7 @@ from app.run_there import There, there
 from app.sandbox.local import LocalSandboxes
 from app.settings import RunAlone, load
 from tests.command import PASSED_ON, ROOT, backspace, start
-from tests.e2e.lab import FILES, FIX, Lab, bash, until
+from tests.e2e.lab import FILES, FIX, Lab, bash, free_port, until
 from tests.runs.test_by_path import state
 from tests.sandbox.git_server import git
 from tests.web.desk import ASK, KEYS, PULL, RUN, WORD, Desk, served
@@ -238,7 +238,7 @@ async def test_through_a_server_every_event_comes_once_whatever_happens_to_the_s
     assert len({entry.id for entry in found}) == len(found)
     assert len(desk.asked) == 1
     assert len(said) == 1
-    assert said[0].startswith(f"No answer from {edge.url}, trying again")
+    assert said[0].startswith(f"No answer from {edge.url}, trying again: ")
 
 
 @dataclass
@@ -304,9 +304,30 @@ async def test_a_server_s_refusal_is_one_line(said: list[str]) -> None:
             with pytest.raises(UserError, match=r"^octo-org/larder is archived: unarchive it first\.$"):
                 await seen(job)
         async with there(edge.url, "wrong", ASK, said.append) as job:
-            with pytest.raises(UserError, match="key"):
+            with pytest.raises(UserError, match="wants one of its keys: set BACKSPACE_API_KEY, or give --key"):
                 await seen(job)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:{port}", "Connection refused"),
+        ("https://{edge}", "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+        ("http://no.such.invalid", "known"),
+    ],
+)
+async def test_why_there_is_no_connection_is_said_in_plain_words(said: list[str], url: str, why: str) -> None:
+    async with served(Desk()) as edge:
+        address = url.format(port=free_port(), edge=edge.url.removeprefix("http://"))
+        async with there(address, "", ASK, said.append) as job:
+            asking = asyncio.create_task(seen(job))
+            while not said:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            asking.cancel()
+    assert said[0].startswith(f"No answer from {address}, trying again: ")
+    assert why in said[0]
+    assert "ssl:" not in said[0]
 
 
 async def test_stop_and_patch_go_through_the_server_too(said: list[str]) -> None:

@@ -167,8 +167,10 @@ def understood(sent: Mapping[str, Any], idempotency_key: str | None, caller: str
             raise UserError(f"{name} must be a string.")
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise UserError("Idempotency-Key must have 1 to 200 visible ASCII characters.")
+    if not sent.get("repo_url"):
+        raise UserError(f"repo_url is missing: the address of a repository, {server_url}/owner/name.")
     return Asked(
-        repo=target.repository_of(sent.get("repo_url", ""), server_url),
+        repo=target.repository_of(sent["repo_url"], server_url),
         prompt=_prompt(sent.get("prompt", "")),
         branch=target.branch_of(sent["branch"]) if sent.get("branch") else "",
         caller=caller,

@@ -44,7 +44,7 @@ async def test_the_address_of_a_task_comes_before_its_first_event() -> None:
     [
         ({"repo_url": "https://github.com.evil.example/o/r"}, "repo_url must be the address of a repository"),
         ({"repo_url": None}, "repo_url must be a string."),
-        ({"repo_url": ...}, "repo_url must be the address of a repository"),
+        ({"repo_url": ...}, "repo_url is missing: the address of a repository, https://github.com/owner/name."),
         ({"prompt": ...}, "prompt is missing: 1 to 32,000 characters that say what to do."),
         ({"prompt": " \n"}, "prompt is missing: 1 to 32,000 characters that say what to do."),
         ({"prompt": ["x"]}, "prompt must be a string."),
