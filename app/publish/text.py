@@ -115,7 +115,11 @@ def _harmless_start(s: str) -> str:
 
 
 def _cut(s: str, limit: int) -> str:
-    return s if len(s) <= limit else s[: limit - 1].rstrip() + "…"
+    """Behind a whole word, where one ends in the second half of what there is room for."""
+    if len(s) <= limit:
+        return s
+    words = s[:limit].rpartition(" ")[0]
+    return (words if len(words) > limit // 2 else s[: limit - 1]).rstrip() + "…"
 
 
 def _longest_run(s: str) -> int:

@@ -177,6 +177,9 @@ def test_a_line_of_300_kilobytes_is_a_short_one() -> None:
 
 def test_cut_text_says_so() -> None:
     assert plain("x" * 300, 10) == "xxxxxxxxx…"
+    assert plain("Validate all POST bodies", 20) == "Validate all POST…"
+    assert plain("Validate all POST bodies", 18) == "Validate all POST…"
+    assert inline_code("a " + "x" * 300, 10) == "`a xxxxxxx…`"
     assert fenced("a" * 100 + "\nend", limit=5, tail=True) == "```\n…\na\nend\n```"
     assert fenced("start" + "x" * 100, limit=5) == "```\nstart\n…\n```"
 
