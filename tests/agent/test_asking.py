@@ -126,3 +126,30 @@ async def test_a_request_that_a_stop_cuts_is_on_the_bill(model: Client, claude: 
     assert (usage["type"], said["message"]) == ("Usage", "Stopped by @alice.")
     assert 1000 < usage["tokens"] < 20_000 + request["body"]["max_tokens"]
     assert usage["usd"] > 0
+
+
+class Earlier:
+    """Somebody said stop to a server that was killed since: nothing wakes this one."""
+
+    async def by(self) -> str | None:
+        return "@alice"
+
+    async def wait(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_stop_said_to_a_server_that_was_killed_asks_the_model_nothing(
+    model: Client, claude: Claude, notes: Table
+) -> None:
+    stopped: Any = Earlier()
+    ended = (await agent(claude, notes, alice=stopped).ask(talk()))["ended"]
+    assert ended == {"how": "stopped", "why": "Stopped by @alice."}
+    assert await requests(model) == []
+
+
+async def test_a_limit_that_is_reached_asks_the_model_nothing(model: Client, claude: Claude, notes: Table) -> None:
+    """RT-D02"""
+    used = talk()
+    used.spent = Spent(turns=LIMITS.turns)
+    ended = (await agent(claude, notes).ask(used))["ended"]
+    assert (ended["how"], await requests(model)) == ("limit", [])

@@ -60,6 +60,12 @@ def test_no_beginning_of_a_reply_is_a_reply(end: int) -> None:
         read(*WHOLE[:end])
 
 
+def test_a_block_that_never_ended_makes_no_whole_reply() -> None:
+    """FL-A04: although the reply says that it is over."""
+    with pytest.raises(Cut):
+        read(START, *text("Looking.")[:-1], why("end_turn"), STOP)
+
+
 def test_fields_that_this_version_does_not_know_are_kept() -> None:
     start = {"type": "thinking", "thinking": "", "signature": "", "caller": {"type": "direct"}}
     reply = read(START, *block(start, {"type": "signature_delta", "signature": "c2ln"}), why("end_turn"), STOP)
