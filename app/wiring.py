@@ -22,6 +22,7 @@ from app.github.app import App
 from app.github.user import User
 from app.runs.access import Accesses
 from app.runs.approving import Approving
+from app.runs.broken import Breakage
 from app.runs.by_app import ByApp
 from app.runs.by_path import ByPath
 from app.runs.by_token import ByToken
@@ -37,6 +38,7 @@ from app.runs.pipeline import Pipeline
 from app.runs.place import Place, PlaceOf
 from app.runs.publishing import Publishing
 from app.runs.retention import Retention
+from app.runs.salvage import Salvage
 from app.runs.stages import Stages
 from app.runs.sweeper import Sweeper
 from app.runs.warm import Warm
@@ -107,9 +109,10 @@ def assembled(
     checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
     template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
     warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
-    pipeline = _pipeline(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
+    pipeline, salvage = _runs(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
     traces = _traces_of(settings, engine, redactor)
     engine.register("run", traces.of(pipeline) if traces else pipeline)
+    engine.register("salvage", salvage)
     endless: list[Endless] = [follower.follow for follower in (comments, traces) if follower]
     intake, accesses, label = None, None, settings.backspace_label
     if app and comments:
@@ -120,6 +123,7 @@ def assembled(
         engine.register("missed", intake.missed)
         missed = Missed(transact=engine.db, app=app, intake=intake, label=label)
         endless.append(partial(missed.sweep_for_ever, lambda: engine.is_first))
+    endless.append(Breakage(engine=engine, intake=intake).follow)
     endless.append(Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever)
     endless.append(Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever)
     work = Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, accesses=accesses)
@@ -176,7 +180,7 @@ def _places(settings: Settings, app: App | None, user: User | None) -> PlaceOf:
     return place_of
 
 
-def _pipeline(
+def _runs(
     settings: Settings,
     engine: Engine,
     sandboxes: Sandboxes,
@@ -185,7 +189,8 @@ def _pipeline(
     comments: Comments | None,
     checking: Checking,
     warm: Warm,
-) -> Pipeline:
+) -> tuple[Pipeline, Salvage]:
+    """The code of a task's runs."""
     claude = Claude(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
     )
@@ -195,6 +200,7 @@ def _pipeline(
         turns=settings.backspace_task_turns,
         tokens=settings.backspace_task_tokens,
     )
+    checkpoints = Checkpoints(engine)
     stages = Stages(
         engine=engine,
         place_of=place_of,
@@ -203,12 +209,21 @@ def _pipeline(
         limits=limits,
         redactor=redactor,
         warm=warm,
-        checkpoints=Checkpoints(engine),
+        checkpoints=checkpoints,
     )
     publishing = Publishing(engine=engine, place_of=place_of, sandboxes=sandboxes, comments=comments, redactor=redactor)
     gating = Gating(engine=engine, sandboxes=sandboxes, redactor=redactor)
     approving = Approving(engine=engine, sandboxes=sandboxes, redactor=redactor, stages=stages)
-    return Pipeline(stages, approving, gating, checking, publishing)
+    salvage = Salvage(
+        engine=engine,
+        sandboxes=sandboxes,
+        checkpoints=checkpoints,
+        stages=stages,
+        gating=gating,
+        checking=checking,
+        publishing=publishing,
+    )
+    return Pipeline(stages, approving, gating, checking, publishing), salvage
 
 
 def sandboxes_of(settings: Settings) -> "LocalSandboxes | E2BSandboxes":

@@ -67,7 +67,7 @@ def full_text(login: str, scope: Literal["thread", "actor", "installation"]) -> 
 
 
 def missed_text(login: str) -> str:
-    return f"A command of {inline_code(login)} was missed while Backspace was down, and what it said is not there any more: say it again."
+    return f"A command of {inline_code(login)} was missed while Backspace was down, and can't be taken any more: say it again."
 
 
 def unknown_text(login: str, why: str) -> str:

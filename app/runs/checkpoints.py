@@ -22,6 +22,10 @@ BEHIND = "checkpoint-behind"
 class Kept:
     turn: int
     checkpoint: Checkpoint
+    base: str = ""
+    """With the branches, what it needs where the run's record can't be read; "" in what an earlier version kept."""
+    branch: str = ""
+    start: str = ""
 
 
 class Checkpoints:
@@ -39,7 +43,8 @@ class Checkpoints:
             await self._engine.db(artifacts.keep(ground.request.key, BEHIND, b""))
             return
         if saved:
-            content = f"{ground.run} {turn} {saved.tree}\n".encode() + saved.pack
+            head = f"{ground.run} {turn} {saved.tree} {ground.base} {ground.branch} {ground.start}\n"
+            content = head.encode() + saved.pack
             await self._engine.db(artifacts.keep(ground.request.key, NAME, content))
             await self._engine.db(artifacts.drop(ground.request.key, BEHIND))
 
@@ -49,8 +54,8 @@ class Checkpoints:
         if content is None:
             return None
         head, _, pack = content.partition(b"\n")
-        of, turn, tree = head.decode().split()
-        return Kept(int(turn), Checkpoint(tree, pack)) if of == run else None
+        of, turn, tree, *base_and_branches = head.decode().split()
+        return Kept(int(turn), Checkpoint(tree, pack), *base_and_branches) if of == run else None
 
     async def is_behind(self, request: Request) -> bool:
         """Some work is in no checkpoint."""

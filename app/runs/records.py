@@ -1,12 +1,14 @@
 """The log of a workflow: the steps that were recorded, and the events in them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dbos import DBOS
+from pydantic import ValidationError
 
-from app.core.events import EVENT, Entry
+from app.core.events import EVENT, Entry, Event
 
 Json = dict[str, Any]
 BATCH = 100
@@ -21,6 +23,18 @@ class Recorded:
     began: float
     ended: float
     output: Json
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A workflow that can't go on: its code raised, or what was recorded of it does not fit its code or can't be read."""
+
+    id: str
+    kind: str
+    spec: Json | None
+    """None where it can't be read."""
+    why: str
+    """For the server's log."""
 
 
 class Records:
@@ -45,11 +59,12 @@ class Records:
             Entry(
                 id=f"{workflow_id}.{step['function_id']}.{k}",
                 at=(step["completed_at_epoch_ms"] or 0) / 1000,
-                event=EVENT.validate_python(event),
+                event=event,
             )
             for step in steps
             if isinstance(step["output"], dict)
-            for k, event in enumerate(step["output"].get("events", ()))
+            for k, recorded in enumerate(step["output"].get("events", ()))
+            if (event := _event(recorded))
         ]
         return found, after + len(steps)
 
@@ -64,6 +79,21 @@ class Records:
         )
         return [workflow.workflow_id for workflow in found]
 
+    async def broken(self, known: Collection[str]) -> list[Broken]:
+        """All but those that are `known`."""
+        listed = await DBOS.list_workflows_async(status="ERROR", load_input=False, load_output=False)
+        new = [workflow.workflow_id for workflow in listed if workflow.workflow_id not in known]
+        found = await DBOS.list_workflows_async(workflow_ids=new) if new else []
+        return [
+            Broken(
+                id=workflow.workflow_id,
+                kind=workflow.name,
+                spec=_spec(workflow.input),
+                why=f"{getattr(workflow.error, 'name', '')}: {workflow.error}",
+            )
+            for workflow in found
+        ]
+
     async def forget_before(self, at: float) -> int:
         """Remove the logs of all finished workflows that were begun before this moment, in Unix seconds: how many."""
         before, removed = datetime.fromtimestamp(at, UTC).isoformat(), 0
@@ -75,3 +105,18 @@ class Records:
                 return removed
             await DBOS.delete_workflows_async([workflow.workflow_id for workflow in finished])
             removed += len(finished)
+
+
+def _spec(given: Any) -> Json | None:
+    match given:
+        case {"args": (dict() as spec,)}:
+            return spec
+    return None
+
+
+def _event(recorded: Any) -> Event | None:
+    """None for one that this version does not know: another one wrote it."""
+    try:
+        return EVENT.validate_python(recorded)
+    except ValidationError:
+        return None

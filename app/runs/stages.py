@@ -153,6 +153,10 @@ class Stages:
         how = await self._checks(sandbox, ground.base, frozenset(tracked))
         return how, *(await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=False))
 
+    async def tests(self, sandbox: Sandbox, base: str) -> tuple[str, ...]:
+        """The checks that the base knows."""
+        return (await self._checks(sandbox, base, frozenset(await repo.tracked(sandbox, base, FILES)))).test
+
     async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
         if checks.CONFIG in tracked:
             return checks.from_config(await repo.show(sandbox, base, checks.CONFIG, FILE_BYTES) or "")

@@ -63,6 +63,15 @@ class Workflow:
         self._engine.recorded(self.id)
         return output
 
+    async def patched(self, name: str) -> bool:
+        """Whether the change of this name holds for this execution: not where it was past this place before there was the change.
+
+        Recorded. A version that asks for a step which earlier ones did not record at that place, or not under that name, asks this first,
+        and does as they did where it is False. See docs/design.md, "An upgrade".
+        """
+        await self._engine.may_go_on()
+        return await DBOS.patch_async(name)
+
 
 WorkflowCode = Callable[[Workflow, Json], Awaitable[Json]]
 

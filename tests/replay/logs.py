@@ -47,14 +47,14 @@ def write(path: Path, logs: list[Log]) -> None:
     path.write_text(json.dumps([vars(log) for log in logs], indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def read(database: Path, mention: str) -> list[Log]:
-    """The logs of all workflows in a server's database whose input mentions these words."""
+def read(database: Path, *mentions: str) -> list[Log]:
+    """The logs of all workflows in a server's database that have returned and whose id or input mentions one of these."""
     engine = sa.create_engine(f"sqlite:///{database}")
     with engine.connect() as connection:
         rows = connection.execute(
             sa.text(
                 "SELECT workflow_uuid, name, i.inputs, o.output FROM workflow_status JOIN workflow_input i USING (workflow_uuid)"
-                " JOIN workflow_output o USING (workflow_uuid) ORDER BY created_at, workflow_uuid"
+                " JOIN workflow_output o USING (workflow_uuid) WHERE o.error IS NULL ORDER BY created_at, workflow_uuid"
             )
         ).all()
         found = [
@@ -66,7 +66,7 @@ def read(database: Path, mention: str) -> list[Log]:
                 steps=_steps(connection, row.workflow_uuid),
             )
             for row in rows
-            if mention in row.inputs
+            if any(mention in f"{row.workflow_uuid} {row.inputs}" for mention in mentions)
         ]
     engine.dispose()
     return found
@@ -79,7 +79,7 @@ def _steps(connection: sa.Connection, workflow: str) -> list[Json]:
     return [
         {"name": row.function_name, "child": row.child_workflow_id}
         if row.child_workflow_id
-        else {"name": row.function_name, "output": json.loads(row.output)}
+        else {"name": row.function_name, "output": row.output and json.loads(row.output)}
         for row in connection.execute(query, {"id": workflow})
     ]
 

@@ -1,4 +1,4 @@
-"""`python -m tests.replay.process LOGS`: go on with each log in this file, cut behind each of its steps, by the workflows of this version.
+"""`python -m tests.replay.process LOGS`: go on with each log in this file, cut behind its steps, by the workflows of this version.
 
 Prints the kinds of workflow that there are, and for each log and cut (`<id>!<place in the file>!<steps>`) what was asked for from there on,
 or the error. Settings come from the environment, as a server's do; nothing is reached by them, for no step's body is ever run.
@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,8 @@ from app.settings import load
 from app.wiring import assembled, sandboxes_of
 from tests.replay.logs import Log, errors, loaded, names, put
 
-SECONDS = 60.0
+SECONDS = 90.0
+CHANGED, CHANGE = "changed run", "one more step"
 
 
 class Replaying(Engine):
@@ -34,6 +36,12 @@ class Replaying(Engine):
         """By workflow; its own end is the last name, ""."""
 
     def register(self, name: str, code: WorkflowCode) -> None:
+        self.kinds.append(name)
+        self._register(name, code)
+        if name == "run":
+            self._register(CHANGED, changed(code))
+
+    def _register(self, name: str, code: WorkflowCode) -> None:
         async def up_to_the_cut(workflow: Workflow, spec: Json) -> Json:
             if workflow.id not in self.asked:  # begun by one that is looked at
                 return {}
@@ -41,8 +49,18 @@ class Replaying(Engine):
             self.asked[workflow.id].append("")
             return output
 
-        self.kinds.append(name)
         super().register(name, up_to_the_cut)
+
+
+def changed(code: WorkflowCode) -> WorkflowCode:
+    """The workflow of a version to come, which takes one more step than those that were recorded."""
+
+    async def with_one_more(workflow: Workflow, spec: Json) -> Json:
+        if await workflow.patched(CHANGE):
+            await workflow.step("one more", cast(Any, None))
+        return await code(workflow, spec)
+
+    return with_one_more
 
 
 class Halting:
@@ -61,6 +79,21 @@ class Halting:
 
         return await self._workflow.step(name, halt)
 
+    async def patched(self, name: str) -> bool:
+        return await self._workflow.patched(name)
+
+
+def chosen(logs: list[Log]) -> Iterator[tuple[int, int]]:
+    """Every log whole, and cut behind each step unless another one with the same steps up to the next was."""
+    known = set[tuple[str, ...]]()
+    for at, log in enumerate(logs):
+        for cut in range(len(log.steps)):
+            path = (log.workflow, *log.names[: cut + 1])
+            if path not in known:
+                yield at, cut
+            known.add(path)
+        yield at, len(log.steps)
+
 
 async def main(logs: list[Log]) -> None:
     settings = load()
@@ -68,7 +101,7 @@ async def main(logs: list[Log]) -> None:
     async with aiohttp.ClientSession() as session:
         assembled(settings, engine, sandboxes_of(settings), Redactor(()), session)
         await engine.start()
-        cuts = {f"{log.id}!{at}!{cut}": (log, cut) for at, log in enumerate(logs) for cut in range(len(log.steps) + 1)}
+        cuts = {f"{logs[at].id}!{at}!{cut}": (logs[at], cut) for at, cut in chosen(logs)}
         engine.asked = {workflow: [] for workflow in cuts}
 
         def put_all(connection: sa.Connection) -> None:

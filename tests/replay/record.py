@@ -29,7 +29,8 @@ def main() -> None:
 
 def keep(name: str, repo: Repo) -> None:
     over(repo.server)
-    found = [plain(log, repo) for log in logs.read(repo.server.home / "backspace.db", repo.full_name)]
+    recorded = logs.read(repo.server.home / "backspace.db", repo.full_name, f"-{repo.id}-")
+    found = [plain(log, repo) for log in recorded]
     logs.write(FOLDER / version("backspace-agent") / f"{name}.json", found)
     print(f"{name}: {', '.join(f'{log.workflow} {len(log.steps)}' for log in found)}", flush=True)
 

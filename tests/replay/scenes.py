@@ -124,8 +124,23 @@ def missed(repo: Repo) -> None:
     until(lambda: repo.ours(issue))
 
 
+def salvaged(repo: Repo) -> None:
+    """A step was recorded under a name that this version does not know."""
+    repo.script({"tools": [FIX]}, {**END, "hold": True})
+    issue = repo.issue()
+    repo.comment(issue)
+    until(lambda: len(repo.asked()) == 2)
+    repo.server.kill()
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as database, database:
+        named = "UPDATE operation_outputs SET function_name = 'made ready' WHERE function_name = 'prepare' AND workflow_uuid LIKE ?"
+        database.execute(named, (f"c-{repo.id}-%",))
+    repo.server.start()
+    repo.finished(issue)
+
+
 SCENES: tuple[Scene, ...] = (
     ready, mended, red, stopped, stopped_at_the_model, limit, nothing, failed, waits, label, code, refused, unknown, controls, full, missed,
+    salvaged,
 )  # fmt: skip
 
 

@@ -1,0 +1,78 @@
+"""Workflows that can't go on: a new version does not fit what an earlier one has recorded, or there is a bug.
+
+The engine ends such a workflow, and no code of it runs any more. So this loop looks for them, and what is left to do is done by others:
+a run is salvaged, and a request that was not taken yet is asked for again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from app.core.errors import Transient
+from app.core.task import Control, ThreadRequest
+from app.runs import numbers, tables
+from app.runs.engine import Engine
+from app.runs.intake import Intake
+from app.runs.records import Broken
+from app.runs.tables import inbox
+
+log = logging.getLogger(__name__)
+LOOK = 5.0
+"""Seconds between two looks."""
+MOST = 3
+"""Runs of one task that are salvaged. One more that breaks is a bug in just that."""
+
+
+class Breakage:
+    """`intake`: None without the App."""
+
+    def __init__(self, *, engine: Engine, intake: Intake | None) -> None:
+        self._engine = engine
+        self._intake = intake
+        self._known: set[str] = set()
+
+    async def follow(self) -> None:
+        """See to what is broken, for as long as the process lives. What was begun for it before is not begun again."""
+        while True:
+            try:
+                if self._engine.is_first:
+                    for broken in await self._engine.broken(self._known):
+                        await self._see_to(broken)
+                        self._known.add(broken.id)
+            except Transient as e:
+                log.warning("broken workflows were not looked for: %s", e)
+            except Exception:
+                log.exception("a look for broken workflows failed; the next one tries again")
+            await asyncio.sleep(LOOK)
+
+    async def _see_to(self, broken: Broken) -> None:
+        task = broken.id.rpartition(".")[0]
+        log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
+        if broken.kind in ("intake", "ask") and await self._engine.has(f"{task}.1"):
+            return  # that run tells
+        if await self._engine.db(tables.is_open(task)):
+            number = await self._engine.db(_number(task, broken.id))
+            if number is not None:
+                await self._engine.begin("salvage", f"{task}.{number}", {"task": task, "run": broken.id})
+        elif self._intake and broken.spec and not await self._engine.db(tables.is_task(task)):
+            match broken.kind:
+                case "intake":
+                    await self._intake.ask_again(ThreadRequest.model_validate(broken.spec))
+                case "control":
+                    await self._intake.ask_again(Control.model_validate(broken.spec))
+
+
+def _number(task: str, run: str) -> Callable[[sa.Connection], int | None]:
+    """Of the run that salvages this one; None where that was tried too often."""
+    earlier = sa.select(sa.func.count()).where(inbox.c.task == task, inbox.c.word == numbers.SALVAGE)
+
+    def write(connection: sa.Connection) -> int | None:
+        key = f"{run}/salvage"
+        if connection.execute(earlier.where(inbox.c.key != key)).scalar_one() >= MOST:
+            return None
+        tables.say(task, numbers.SALVAGE, "", key)(connection)
+        return numbers.of(connection, task, key)
+
+    return write
