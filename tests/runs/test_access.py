@@ -1,7 +1,6 @@
 """What becomes of tasks where the App is taken from repositories, suspended, or let in again."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -37,13 +36,14 @@ OPEN = (asked("c-1-1", 1), asked("c-2-1", 2), asked("c-3-1", 3, OTHERS), BY_TOKE
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(address: str) -> Iterator[Engine]:
     """Its database alone: nothing runs."""
-    engine = Engine(f"sqlite:///{tmp_path}/backspace.db", Redactor(()), max_runs=1)
+    engine = Engine(address, Redactor(()), max_runs=1)
     engine._database.open()
     for request in OPEN:
         engine._database.transaction(tables.add_task(request))
-    return engine
+    yield engine
+    engine._database.engine.dispose()
 
 
 @pytest.fixture

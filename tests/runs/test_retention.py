@@ -1,12 +1,11 @@
 """Logs are removed in time, and what was done stays done."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from tests.e2e.lab import Lab, Server, until
 
@@ -14,15 +13,20 @@ MONTH = 31 * 24 * 3600
 
 
 @pytest.fixture
-def forgetful(lab: Lab) -> Iterator[Server]:
-    yield (server := lab.server("forgetful"))
+def forgetful(lab: Lab, address: str) -> Iterator[Server]:
+    yield (server := lab.server("forgetful", BACKSPACE_DATABASE_URL=address))
     server.stop()
 
 
 def _query(server: Server, *statements: str) -> list[Any]:
     """The first value of each statement's first row."""
-    with closing(sqlite3.connect(server.home / "backspace.db")) as database, database:
-        return [(database.execute(statement).fetchone() or [0])[0] for statement in statements]
+    url = sa.make_url(server.settings["BACKSPACE_DATABASE_URL"])
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg").update_query_dict({"options": "-csearch_path=public,dbos"})
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        found = [connection.exec_driver_sql(statement) for statement in statements]
+        return [result.scalar() if result.returns_rows else 0 for result in found]
 
 
 def test_an_old_delivery_of_a_task_whose_log_is_gone_does_not_run_again(lab: Lab, forgetful: Server) -> None:
@@ -37,7 +41,7 @@ def test_an_old_delivery_of_a_task_whose_log_is_gone_does_not_run_again(lab: Lab
         forgetful,
         f"update workflow_status set created_at = created_at - {MONTH * 1000}",
         f"update task set created_at = created_at - {MONTH}",
-        "insert into artifact values ((select key from task), 'patch', 0, x'00')",
+        "insert into artifact select key, 'patch', 0, '' from task",
     )
     forgetful.start()
     counts = [f"select count(*) from {table}" for table in ("operation_outputs", "workflow_status", "artifact", "task")]
