@@ -20,7 +20,7 @@ REACH = 6.0
 """Seconds to wait for a run in the stage that is wanted; then the process is killed wherever its runs are."""
 WITHIN = 0.25
 """Seconds: a kill comes at a random moment up to so long after the boundary was seen."""
-ENDS = 180.0
+ENDS = 600.0
 """Seconds for all work of a round to end once nothing is killed any more."""
 UNANSWERED = 4
 """In one round of so many the server stands still while all is asked for, and is killed then."""
@@ -54,11 +54,13 @@ class Killing:
     def go(self, kills: int) -> None:
         """Until so many have hit unfinished runs."""
         began = time.monotonic()
-        while self._tally.kills.total() < kills:
-            self._round(kills)
+        try:
+            while self._tally.kills.total() < kills:
+                self._round(kills)
+                print(f"{self._tally.database}: {dict(self._tally.kills)}, {self._tally.problems}", flush=True)
+            self._tally.over = True
+        finally:
             self._tally.seconds = time.monotonic() - began
-            print(f"{self._tally.database}: {dict(self._tally.kills)}, {self._tally.problems}", flush=True)
-        self._tally.over = True
 
     def _round(self, kills: int) -> None:
         self._jobs = some(self._lab, self._server)
@@ -149,7 +151,7 @@ class Killing:
         for job in self._jobs:
             self._tally.found(f"{job.kind} {job.repo.full_name}", job.problems(self._log))
         try:
-            until(lambda: not [s for s in self._server.sandboxes() if list(s.rglob("greet.py"))], 30)
+            until(lambda: not [s for s in self._server.sandboxes() if list(s.rglob("greet.py"))], 60)
         except AssertionError:
             self._tally.found("all", [Problem("wrong", f"sandboxes are left: {self._server.sandboxes()}")])
         if violations := self._lab.call("GET", "/_sim/violations"):
