@@ -19,4 +19,4 @@ class Asking:
         return await self._engine.db(tables.asking_of(*self._of, turn))
 
     async def note(self, turn: int, spent: Json) -> None:
-        await self._engine.db(tables.note_asking(*self._of, turn, spent))
+        await self._engine.keep(tables.note_asking(*self._of, turn, spent))

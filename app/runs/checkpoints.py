@@ -40,13 +40,13 @@ class Checkpoints:
             saved = await checkpoint.save(sandbox, ground.base, known, str(turn))
         except (checkpoint.TooLarge, UserError, RuntimeError) as e:
             log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": ground.request.key})
-            await self._engine.db(artifacts.keep(ground.request.key, BEHIND, b""))
+            await self._engine.keep(artifacts.keep(ground.request.key, BEHIND, b""))
             return
         if saved:
             head = f"{ground.run} {turn} {saved.tree} {ground.base} {ground.branch} {ground.start}\n"
             content = head.encode() + saved.pack
-            await self._engine.db(artifacts.keep(ground.request.key, NAME, content))
-            await self._engine.db(artifacts.drop(ground.request.key, BEHIND))
+            await self._engine.keep(artifacts.keep(ground.request.key, NAME, content))
+            await self._engine.keep(artifacts.drop(ground.request.key, BEHIND))
 
     async def last(self, run: str, request: Request) -> Kept | None:
         """Of this run, for it holds only with this run's base."""

@@ -119,6 +119,11 @@ class Engine(Records):
         """One transaction, off the loop. Raises Transient where the database can't be used now."""
         return await asyncio.to_thread(self._database.transaction, work)
 
+    async def keep(self, work: Callable[[sa.Connection], T], /) -> T:
+        """As `db`, for what a step keeps beside its record. Raises LeaseLost where the work goes on in another process."""
+        acting = ACTING.get()
+        return await self.db(acting.fenced(work) if isinstance(acting, Execution) else work)
+
     async def begin(self, name: str, workflow_id: str, spec: Json, *, within: float | None = TO_BEGIN) -> None:
         """Start a workflow at once. It is on disk when this returns; the same id starts nothing new.
 

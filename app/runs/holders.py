@@ -1,7 +1,7 @@
 """Which execution of a workflow is the one that counts, and how often it was taken up in vain.
 
 Each execution writes its name over that of the one before. A process that was stopped and has come back reads another's name there: what
-it was about to do to the world is not its business any more. (Its records are refused by the engine itself.)
+it was about to do to the world, or to keep, is not its business any more. (Its records are refused by the engine itself.)
 """
 
 import time
@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from app.core.fence import LeaseLost
 from app.runs.tables import metadata
 
 T = TypeVar("T")
@@ -77,6 +78,17 @@ class Execution:
                 return False
             self._sure = moment
         return True
+
+    def fenced(self, work: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
+        """`work`, which raises LeaseLost where another execution has come, and which one that comes waits for."""
+
+        def write(connection: sa.Connection) -> T:
+            holder = sa.select(holders.c.execution).where(holders.c.workflow == self._workflow)
+            if connection.execute(holder.with_for_update()).scalar_one_or_none() != self._name:
+                raise LeaseLost("this work goes on in another process")
+            return work(connection)
+
+        return write
 
     async def hand_over(self) -> None:
         """This process ends on purpose: the next execution is no recovery."""

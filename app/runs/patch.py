@@ -17,13 +17,13 @@ async def keep(engine: Engine, sandbox: Sandbox, task: str, base: str, tree: str
     if not result.stdout.whole:
         await drop(engine, task)
         return False
-    await engine.db(artifacts.keep(task, NAME, result.stdout.head))
+    await engine.keep(artifacts.keep(task, NAME, result.stdout.head))
     return True
 
 
 async def drop(engine: Engine, task: str) -> None:
     """The task changes nothing any more."""
-    await engine.db(artifacts.drop(task, NAME))
+    await engine.keep(artifacts.drop(task, NAME))
 
 
 async def kept(engine: Engine, task: str) -> bytes | None:
