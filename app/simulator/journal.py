@@ -23,7 +23,8 @@ async def logged(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     world = request.app[WORLD]
     body = _plain(await request.read()) if rest else None
-    entry = Logged(len(world.log) + 1, world.now(), request.method, request.path_qs, 0, None, None, body, None)
+    host = request.url.host or ""
+    entry = Logged(len(world.log) + 1, world.now(), request.method, host, request.path_qs, 0, None, None, body, None)
     world.log.append(entry)
     try:
         reply = await handler(request)

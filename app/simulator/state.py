@@ -236,6 +236,8 @@ class Logged:
     n: int
     at: float
     method: str
+    host: str
+    """Where it was sent to: `localhost` and `127.0.0.1` are the same place, and tell two clients apart."""
     path: str
     status: int
     app_id: int | None
