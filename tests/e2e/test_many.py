@@ -5,8 +5,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from app.runs.engine import TO_END
+from app.web.server import SECONDS_TO_END
+from tests.chaos.log import Log
 from tests.e2e.lab import FIX, Lab, Server, bash, free_port, until
 from tests.runs.postgres import database, postgres
 
@@ -23,7 +27,7 @@ def pair(lab: Lab, database: str) -> Iterator[tuple[Server, Server]]:
     second.home.mkdir()
     yield first, second
     for server in (first, second):
-        if server.process:
+        if server.process and server.process.poll() is None:
             server.kill()
 
 
@@ -51,6 +55,7 @@ def test_a_server_that_comes_back_finds_its_work_done(lab: Lab, pair: tuple[Serv
     assert repo.file("effects", pull["head"]) == "x\n"
     assert len(repo.asked()) == 2
     assert [r["path"] for r in repo.requests()[asked:] if r["method"] != "GET"] == []
+    assert '"ERROR"' not in first.log
 
 
 def test_an_edit_that_comes_too_late_is_mended(lab: Lab, pair: tuple[Server, Server]) -> None:
@@ -68,3 +73,79 @@ def test_an_edit_that_comes_too_late_is_mended(lab: Lab, pair: tuple[Server, Ser
     until(lambda: repo.status(issue) != comment, what="the late edit")
     first.process.send_signal(signal.SIGCONT)
     until(lambda: repo.status(issue) == comment, what="the last state once more")
+
+
+def test_a_server_that_comes_back_asks_the_model_nothing_more(lab: Lab, pair: tuple[Server, Server]) -> None:
+    """FL-A04, FL-K11: its reply broke off while it was stopped, and the other has asked the same meanwhile."""
+    first, second = pair
+    repo = lab.repository(first)
+    issue = repo.ask({"text": "There is nothing to do.", "hold": True, "fault": {"kind": "close"}})
+    until(repo.asked, what="the reply that is held")
+    assert first.process
+    first.process.send_signal(signal.SIGSTOP)
+    second.start()
+    until(lambda: len(repo.asked()) == 2, what="the same question by the other")
+    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.finished(issue)
+    first.process.send_signal(signal.SIGCONT)
+    time.sleep(3)  # it would ask again after one
+    assert len(repo.asked()) == 2
+
+
+def test_told_to_end_a_server_takes_nothing_more_and_hears_the_model_out(lab: Lab, pair: tuple[Server, Server]) -> None:
+    """FL-K10: the other goes on behind the reply, which is not asked for again."""
+    first, second = pair
+    repo = lab.repository(first)
+    issue = repo.ask({"tools": [FIX, bash("echo x >> effects")]}, {"text": "Greet with a comma", "hold": True})
+    until(lambda: len(repo.asked()) == 2, what="the reply that is held")
+    second.start()
+    assert first.process
+    first.process.terminate()
+    until(lambda: httpx.get(f"{first.url}/healthz").status_code == 503, 5, "readiness to go")
+    assert repo.comment(repo.issue(), "/backspace and this")["delivery"]["status"] == 503
+    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    assert first.process.wait(5) == 0
+    assert "✅" in repo.finished(issue)
+    assert len(repo.asked()) == 2
+
+
+def test_told_to_end_a_server_waits_twenty_seconds_at_most(lab: Lab, pair: tuple[Server, Server]) -> None:
+    """FL-K10: what the model had not said by then is asked again by the other, and counted."""
+    first, second = pair
+    repo = lab.repository(first)
+    issue = repo.ask({"text": "There is nothing to do.", "hold": True})
+    until(repo.asked, what="the reply that is held")
+    second.start()
+    assert first.process
+    told = time.monotonic()
+    first.process.terminate()
+    assert first.process.wait(TO_END + SECONDS_TO_END + 5) == 0
+    assert time.monotonic() - told > TO_END
+    until(lambda: len(repo.asked()) == 2, what="the same question by the other")
+    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.finished(issue)
+
+
+def test_a_stop_said_to_one_server_ends_a_command_that_the_other_waits_for(
+    lab: Lab, pair: tuple[Server, Server], database: str
+) -> None:
+    """FL-K10: within two seconds; the command was begun by the server that hears it, and was not begun again by the other."""
+    first, second = pair
+    repo = lab.repository(first)
+    beat = "echo x >> effects; while date +%s.%N >> beats; do sleep 0.05; done"
+    issue = repo.ask({"tools": [FIX, bash(beat, seconds=600)]}, {"text": "never asked"})
+    until(lambda: first.has_made("beats"), what="the command")
+    log = Log(database)
+    (before,) = log.executors().values()
+    second.start()
+    first.stop()
+    until(lambda: [*log.executors().values()] != [before], what="the second server to have the run")
+    log.close()
+    first.start()
+    repo.comment(issue, "/backspace stop")
+    said = time.time()
+    until(lambda: "confused" in repo.reactions(issue), what="the stop")
+    (pull,) = repo.pulls()
+    assert repo.file("effects", pull["head"]) == "x\n"
+    last = float((repo.file("beats", pull["head"]) or "").split()[-1])
+    assert last < said + 2
