@@ -1,5 +1,6 @@
 """What is asked for where logs are recorded: each kind of workflow, and each way that one goes on, at least once."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -124,6 +125,19 @@ def missed(repo: Repo) -> None:
     until(lambda: repo.ours(issue))
 
 
+def approved(repo: Repo) -> None:
+    """What the gate left out is let in; before that an outsider says so, and somebody says it of nothing."""
+    rules = {"name": "write", "input": {"path": "AGENTS.md", "content": "Greet everybody.\n"}}
+    issue = repo.ask({"tools": [FIX, rules]}, END)
+    found = re.search("/backspace approve [0-9a-f]{32}", repo.finished(issue))
+    assert found
+    repo.comment(issue, found[0], user="mallory")
+    repo.comment(issue, "/backspace approve")
+    until(lambda: len(repo.ours(issue)) == 2)
+    repo.comment(issue, found[0])
+    until(lambda: repo.reactions(issue).count("rocket") == 2, what="the next run")
+
+
 def salvaged(repo: Repo) -> None:
     """A step was recorded under a name that this version does not know."""
     repo.script({"tools": [FIX]}, {**END, "hold": True})
@@ -140,7 +154,7 @@ def salvaged(repo: Repo) -> None:
 
 SCENES: tuple[Scene, ...] = (
     ready, mended, red, stopped, stopped_at_the_model, limit, nothing, failed, waits, label, code, refused, unknown, controls, full, missed,
-    salvaged,
+    approved, salvaged,
 )  # fmt: skip
 
 
