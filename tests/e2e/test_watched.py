@@ -22,7 +22,7 @@ FILES = {
 import pathlib, sys
 for n in range(1000):
     pathlib.Path(f"small{{n}}").write_bytes(b"%d gh_" % n * 400)
-pathlib.Path("large").write_text({ODD!r} * 250_000)
+pathlib.Path("large").write_text({ODD!r} * 400_000)
 for n in range(52):
     sys.stdout.write({ODD!r} * 250_000)
 """,
