@@ -12,7 +12,6 @@ from app.core.task import Repository
 from app.github.errors import NotFound
 from app.github.facts import (
     Comment,
-    CommentRef,
     CommitFacts,
     IssueFacts,
     Level,
@@ -42,7 +41,6 @@ class GitHub:
             default_branch=reply["default_branch"],
             archived=reply["archived"],
             private=reply["private"],
-            size_kb=reply["size"],
             may_push=reply.get("permissions", {}).get("push", False),
             may_fork=reply.get("allow_forking", True),
             parent_id=reply["parent"]["id"] if reply.get("parent") else None,
@@ -101,18 +99,17 @@ class GitHub:
         except NotFound:
             return None
 
-    async def find_comment(
-        self, thread: int, marker: str, author_id: int, since: str | None = None
-    ) -> CommentRef | None:
-        """The first comment by this account that begins with this marker: anybody can copy it, nobody else can be the author."""
+    async def find_comment(self, thread: int, marker: str, author_id: int, since: str | None = None) -> int | None:
+        """The id of the first comment by this account that begins with this marker: anybody can copy it, nobody else can be the author."""
         async for comment in self.comments(thread, since):
             if comment.author_id == author_id and comment.body.startswith(marker):
-                return CommentRef(id=comment.id, url=comment.url)
+                return comment.id
         return None
 
-    async def create_comment(self, thread: int, body: str) -> CommentRef:
+    async def create_comment(self, thread: int, body: str) -> int:
+        """Its id."""
         reply = await self._write("POST", "/issues/{number}/comments", {"body": body}, again=False, number=thread)
-        return CommentRef(id=reply["id"], url=reply["html_url"])
+        return int(reply["id"])
 
     async def edit_comment(self, comment_id: int, body: str) -> str:
         """What it says then. Waits for the installation's turn to write: for words that must land."""
@@ -214,7 +211,6 @@ def _commit(reply: Any) -> CommitFacts:
 def _comment(reply: Any) -> dict[str, Any]:
     return {
         "id": reply["id"],
-        "url": reply["html_url"],
         "author_id": (reply.get("user") or {}).get("id"),
         "body": reply.get("body") or "",
     }

@@ -49,7 +49,6 @@ class RepositoryFacts(Words):
     default_branch: str
     archived: bool
     private: bool
-    size_kb: int
     may_push: bool
     """Of a person by whose token it was asked; of an App, GitHub does not say."""
     may_fork: bool
@@ -70,14 +69,8 @@ class IssueFacts(Words):
     """How many there are."""
 
 
-class CommentRef(Words):
-    id: int
-    url: str
-
-
 class Comment(Words):
     id: int
-    url: str
     author_id: int | None
     """None: the account is gone."""
     body: str

@@ -75,8 +75,8 @@ class Comments:
         found = await github.find_comment(request.thread, comment.marker(request.key), author, since=request.asked_at)
         if found is None:
             found = await github.create_comment(request.thread, body)
-        await self._engine.db(tables.set_comment(request.key, found.id))
-        return found.id
+        await self._engine.db(tables.set_comment(request.key, found))
+        return found
 
     async def settle(self, request: ThreadRequest, outcome: Outcome) -> None:
         """Write the last state, react, close the task. Raises Transient; a comment that somebody deleted is made once more."""

@@ -34,7 +34,7 @@ def request(instruction: str = "Fix it.", title: str = "Title", body: str = "Bod
 
 def said(body: str, login: str = "bob") -> ThreadComment:
     at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-    return ThreadComment(id=1, url="u", author_id=5, body=body, login=login, is_bot=False, created_at=at, updated_at=at)
+    return ThreadComment(id=1, author_id=5, body=body, login=login, is_bot=False, created_at=at, updated_at=at)
 
 
 def told(

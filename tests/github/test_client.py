@@ -47,8 +47,8 @@ async def test_a_comment_is_made_found_and_edited(world: World, issue: int) -> N
     made = await github.create_comment(issue, "<!-- m --> one")
     assert await github.find_comment(issue, "<!-- m -->", bot) == made
     assert await github.find_comment(issue, "<!-- m -->", bot, since="2026-01-01T00:00:00Z") == made
-    await github.edit_comment(made.id, "<!-- m --> two")
-    assert await github.try_edit_comment(made.id, "<!-- m --> three")
+    await github.edit_comment(made, "<!-- m --> two")
+    assert await github.try_edit_comment(made, "<!-- m --> three")
     assert [c.body for c in [c async for c in github.comments(issue)]] == ["<!-- m -->", "<!-- m --> three"]
 
 
@@ -57,7 +57,7 @@ async def test_a_reaction_twice_is_one(world: World, issue: int) -> None:
     made = await github.create_comment(issue, "x")
     for _ in range(2):
         await github.react_to_issue(issue, "eyes")
-        await github.react_to_comment(made.id, "rocket")
+        await github.react_to_comment(made, "rocket")
     assert str(await world.state()).count("'eyes'") == 1
 
 

@@ -168,9 +168,7 @@ async def test_our_comment_is_found_on_the_second_page(fake: Fake, github: GitHu
     first = [comment(n, author=6, body="<!-- m -->") for n in range(99)]
     first.append(comment(98, 5, "<!-- of another task --> <!-- m -->"))
     fake.replies.extend([Reply(body=first), Reply(body=[comment(99), comment(100, 5, "<!-- m --> hello")])])
-    found = await github.find_comment(3, "<!-- m -->", 5)
-    assert found
-    assert found.id == 100
+    assert await github.find_comment(3, "<!-- m -->", 5) == 100
     assert [a.path.partition("?")[2] for a in fake.asked()] == ["per_page=100&page=1", "per_page=100&page=2"]
 
 
