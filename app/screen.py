@@ -54,6 +54,15 @@ STAGES = {
     "verify": "Verify: the checks on exactly what will be published",
     "publish": "Publish: exactly what was checked",
 }
+DOING = {
+    "queued": "waiting to start",
+    "prepare": "preparing",
+    "work": "working",
+    "gate": "checking",
+    "verify": "checking",
+    "publish": "publishing",
+    "report": "finishing",
+}
 PLAN_STEPS = 6
 """Steps of the plan that are shown at a time below the lines."""
 MOVES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -152,10 +161,11 @@ class Footer:
 
 def now(seen: View, at: float, keys: str) -> RenderableType:
     """Where the run stands at this time, in Unix seconds: no line of it is longer than the terminal is wide."""
-    began = "" if seen.began is None else duration(at - seen.began)
-    spent = " · ".join(filter(None, [seen.stage, count(seen.turns, "turn"), f"${seen.usd:.4f}", began]))
+    spent = [DOING[seen.stage]]
+    if seen.began is not None:
+        spent += [count(seen.turns, "turn"), f"${seen.usd:.4f}", duration(at - seen.began)]
     calls = [_short(_line("…", f"{duration(at - seen.calls_at)} · {call}")) for call in seen.calls]
-    head = _short(_line(MOVES[int(at * 4) % len(MOVES)], spent, "bold cyan"))
+    head = _short(_line(MOVES[int(at * 4) % len(MOVES)], " · ".join(spent), "bold cyan"))
     return Group(Rule(style="dim"), head, *_part_of(seen.plan), *calls, _short(Text(keys, style="dim")))
 
 

@@ -120,7 +120,7 @@ CALLS = e.CallsBegan(calls=("bash python -m unittest discover --start-directory 
 def test_what_runs_now_stands_below() -> None:
     assert below((*RUN[:6], CALLS), 80, 101) == snapshot("""\
 ────────────────────────────────────────────────────────────────────────────────
-⠼ work · 1 turn · $0.0123 · 1 min
+⠼ working · 1 turn · $0.0123 · 1 min
 ☑ Add the comma
 ☐ Run the tests that there are
 … 41 s · bash python -m unittest discover --start-directory tests --verbose
@@ -132,7 +132,7 @@ Ctrl-C stops the run and keeps the work\
 def test_a_narrow_terminal_cuts_and_never_wraps() -> None:
     assert below((*RUN[:6], CALLS), 32, 101) == snapshot("""\
 ────────────────────────────────
-⠼ work · 1 turn · $0.0123 · 1 m…
+⠼ working · 1 turn · $0.0123 · …
 ☑ Add the comma
 ☐ Run the tests that there are
 … 41 s · bash python -m unittes…
@@ -152,7 +152,7 @@ def test_of_a_long_plan_the_part_is_shown_where_the_work_is() -> None:
 def test_before_the_first_event_something_moves_already() -> None:
     assert below((e.StageBegan(stage="queued"),), 40, 0) == snapshot("""\
 ────────────────────────────────────────
-⠋ queued · 0 turns · $0.0000
+⠋ waiting to start
 Ctrl-C stops the run and keeps the work\
 """)
 
