@@ -160,7 +160,7 @@ def test_it_is_never_longer_than_github_takes(said: str, asked_for: str, output:
 
 def test_where_escapes_make_it_too_long_less_is_said() -> None:
     said = "<" * 20_000
-    failed = [Check(command="make", exit_code=1, output="`" * 20_000)] * 3
+    failed = [Check(command="make", exit_code=1, output="`" * 20_000)] * 6
     body = body_of(asked(instruction=said), summary=said, checks=failed, why_draft=said)
     assert 10_000 < len(body) <= 60_000
 
