@@ -39,7 +39,7 @@ async def keep(engine: Engine, task: str, approval: str, kept: Kept) -> None:
         drop(task)(connection)
         stored.keep(task, _NAME + approval, content)(connection)
 
-    await engine.db(write)
+    await engine.keep(write)
 
 
 def drop(task: str) -> Callable[[sa.Connection], None]:
@@ -67,7 +67,7 @@ async def is_let_in(engine: Engine, task: str, approval: str) -> bool:
 
 async def note_let_in(engine: Engine, task: str, approval: str) -> None:
     """Its content is on the branch now, and of no use here."""
-    await engine.db(stored.keep(task, _NAME + approval, _LET_IN))
+    await engine.keep(stored.keep(task, _NAME + approval, _LET_IN))
 
 
 def tasks_that_ask(approval: str) -> Callable[[sa.Connection], list[AnyRequest]]:

@@ -36,14 +36,14 @@ class Holding:
         rest, rest_diff = await self._rest(sandbox, ground, verdicts, key)
         if not verdicts.held:
             if not ground.request.approved:
-                await self._engine.db(asked.drop(ground.request.key))
+                await self._engine.keep(asked.drop(ground.request.key))
             return LeftOut(paths=rest, diff=rest_diff) if rest else None
         paths = (*(path for path in verdicts.left_out if path.path in verdicts.asked), *rest)
         possible = not verdicts.refused and ground.request.installation is not None
         shown = await self._true_diff(sandbox, ground, verdicts, key) if possible else None
         pack = await parcel.pack(sandbox, verdicts.held, key) if shown is not None else None
         if shown is None or pack is None:
-            await self._engine.db(asked.drop(ground.request.key))
+            await self._engine.keep(asked.drop(ground.request.key))
             diff = await self._diff(sandbox, ground.base, verdicts.asked, f"{key}/left-out")
             return LeftOut(paths=paths, diff=(diff + rest_diff)[:DIFF_SHOWN], asked=verdicts.asked if possible else ())
         content = Asked(changes=verdicts.held, paths=verdicts.asked, rest=rest, rest_diff=rest_diff)

@@ -11,6 +11,20 @@ MUTANTS = (
         ("tests/runs/test_leases.py::test_runs_of_a_killed_and_of_a_stopped_process_go_on_in_another",),
     ),
     Mutant(
+        "what a late execution would keep is refused",
+        "app/runs/holders.py",
+        "if connection.execute(holder.with_for_update()).scalar_one_or_none() != self._name:",
+        "if False:",
+        ("tests/runs/test_holders.py",),
+    ),
+    Mutant(
+        "a late execution asks the model nothing",
+        "app/runs/asking.py",
+        "await self._engine.keep(",
+        "await self._engine.db(",
+        ("tests/e2e/test_many.py::test_a_server_that_comes_back_asks_the_model_nothing_more",),
+    ),
+    Mutant(
         "a step in vain is given up",
         "app/runs/holders.py",
         "return self._vain >= VAIN",
