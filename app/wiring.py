@@ -72,6 +72,8 @@ class Work:
     desk: Desk
     accesses: Accesses | None
     """None without the App, too."""
+    traces: "Traces | None"
+    """None without a receiver."""
 
 
 @asynccontextmanager
@@ -126,7 +128,15 @@ def assembled(
     endless.append(Breakage(engine=engine, intake=intake).follow)
     endless.append(Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever)
     endless.append(Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever)
-    work = Work(engine=engine, redactor=redactor, sandboxes=sandboxes, intake=intake, desk=desk, accesses=accesses)
+    work = Work(
+        engine=engine,
+        redactor=redactor,
+        sandboxes=sandboxes,
+        intake=intake,
+        desk=desk,
+        accesses=accesses,
+        traces=traces,
+    )
     return work, endless
 
 
