@@ -68,6 +68,8 @@ class Here:
     async def close(self) -> None:
         while not await self._work.engine.db(tables.is_over(self.task)):  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
+        if self._work.traces:
+            await self._work.traces.rest()
         if log := run_folders.remove(self._folder, keep_log=self._failed):
             self._say(f"Its log: {log}")
 

@@ -28,6 +28,7 @@ from app.settings import RunAlone, load
 from tests.command import PASSED_ON, ROOT, backspace, start
 from tests.e2e.lab import FILES, FIX, Lab, bash, free_port, until
 from tests.runs.test_by_path import state
+from tests.runs.test_traces import receiver
 from tests.sandbox.git_server import git
 from tests.web.desk import ASK, KEYS, PULL, RUN, WORD, Desk, served
 
@@ -92,6 +93,28 @@ def test_a_folder_gets_a_branch_and_nothing_else_of_it_changes(
     last = [EVENT.validate_python(line) for line in lines][-1]
     assert last == Done(outcome="ready", via="branch")
     assert len(set(ids)) == len(ids)
+    assert leftovers(tmp_path) == []
+
+
+def test_of_an_address_a_pull_request_is_opened_and_the_trace_has_arrived_when_the_command_ends(
+    lab: Lab, settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    person = f"mona-{tmp_path.name}"
+    token = lab.call("POST", "/_sim/tokens", user=person)["token"]
+    repo = f"theirs-{tmp_path.name}/larder"
+    owner, name = repo.split("/")
+    lab.call("POST", "/_sim/repos", owner=owner, name=name, files=FILES)
+    lab.call("PUT", f"/_sim/repos/{repo}/collaborators/{person}", role="write")
+    lab.call("POST", "/anthropic/_scripts", match=repo, turns=[{"tools": [FIX]}, DONE])
+    github = {"GITHUB_TOKEN": token, "GITHUB_API_URL": f"{lab.url}/api/v3", "GITHUB_SERVER_URL": lab.url}
+    with receiver(refusal=503) as traces:  # so that it is sent again a second later
+        traces.go.set()
+        sent_to = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+        done = backspace("run", f"{lab.url}/{repo}", PROMPT, cwd=tmp_path, settings={**settings, **github, **sent_to})
+        (trace,) = traces.taken
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{lab.url}/{repo}/pull/" in done.stdout.splitlines()[-1]
+    assert repo.encode() in trace[2]
     assert leftovers(tmp_path) == []
 
 

@@ -5,6 +5,7 @@ Nothing here is in a run's way. A server that is killed right behind a run's las
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ from app.runs.spans import AGENT, Span, spans
 log = logging.getLogger(__name__)
 SECONDS = 10.0
 """That one trace may take to be sent, with the exporter's own tries."""
+LOOK = 0.05
+"""Seconds between two looks at whether a run has ended."""
 WAITING = 1_000
 """Runs whose trace is still to be sent; that of a further one is lost."""
 RESOURCE = Resource({"service.name": AGENT})
@@ -43,6 +46,7 @@ class Traces:
         self._engine = engine
         self._redact = redactor
         self._content = content
+        self._under_way: set[str] = set()
         self._ended: asyncio.Queue[tuple[str, Request]] = asyncio.Queue(WAITING)
         self._exporter = OTLPSpanExporter(
             endpoint=endpoint, headers=headers, timeout=SECONDS, compression=Compression.NoCompression
@@ -53,9 +57,13 @@ class Traces:
         """The same workflow of a run; behind its last step, its trace is left to be sent, which neither waits nor raises."""
 
         async def traced(workflow: Workflow, spec: Json) -> Json:
-            output = await code(workflow, spec)
-            self._leave(workflow.id, REQUEST.validate_python(spec))
-            return output
+            self._under_way.add(workflow.id)
+            try:
+                output = await code(workflow, spec)
+                self._leave(workflow.id, REQUEST.validate_python(spec))
+                return output
+            finally:
+                self._under_way.discard(workflow.id)
 
         return traced
 
@@ -80,6 +88,16 @@ class Traces:
                     log.warning("a trace did not arrive; runs go on without", extra={"task": request.key})
             except Exception:
                 log.exception("a trace could not be made", extra={"task": request.key})
+            finally:
+                self._ended.task_done()
+
+    async def rest(self) -> None:
+        """Until nothing is left to be sent, SECONDS at most: for a process that is to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                while self._under_way:  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK)
+                await self._ended.join()
 
     def _send(self, run: str, request: Request, steps: Sequence[Recorded]) -> bool:
         known = [replace(step, output=self._redact.value(step.output)) for step in steps]

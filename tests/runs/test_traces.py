@@ -19,8 +19,9 @@ WORD = "marigold"
 
 @dataclass
 class Receiver:
-    """Takes traces over HTTP as a collector does. The first one waits until `go`, and is refused."""
+    """Takes traces over HTTP as a collector does. The first one waits until `go`, and is refused with `refusal`."""
 
+    refusal: int = 400
     url: str = ""
     go: threading.Event = field(default_factory=threading.Event)
     refused: list[str] = field(default_factory=list)
@@ -31,14 +32,14 @@ class Receiver:
         if not self.refused:
             self.refused.append(path)
             self.go.wait(60)
-            return 400
+            return self.refusal
         self.taken.append((path, key, body))
         return 200
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
+def receiver(refusal: int = 400) -> Iterator[Receiver]:
+    found = Receiver(refusal)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
