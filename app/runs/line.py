@@ -20,6 +20,8 @@ from app.trigger.load import Full, Load, full, goes_next
 Json = dict[str, Any]
 LOOK = 2.0
 """Seconds between two looks at whether it is a task's turn."""
+TOGETHER = 50
+"""Tasks that may look so often. Where more wait each looks less often, for a look reads all open tasks and only one is taken at a time."""
 YOUNG = 60.0
 """Seconds for which a task counts although the engine was not seen to work on it. Later, one without a workflow holds nobody up."""
 LATELY = 7 * 24 * 3600.0
@@ -50,7 +52,7 @@ class Line:
     async def wait(self, request: ThreadRequest) -> Json:
         """Until it is the task's turn."""
         while not await self._begins(request, await self._tasks_alive()):  # noqa: ASYNC110
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(LOOK * max(1.0, await self._engine.db(_waiting) / TOGETHER))
         return {}
 
     async def _begins(self, request: ThreadRequest, alive: Collection[str]) -> bool:
@@ -95,6 +97,12 @@ def _begin(request: ThreadRequest, alive: Collection[str], slots: int) -> Callab
         return may
 
     return write
+
+
+def _waiting(connection: sa.Connection) -> int:
+    """Tasks whose turn is still to come."""
+    query = sa.select(sa.func.count()).select_from(line.join(tasks, tasks.c.key == line.c.task))
+    return connection.execute(query.where(tasks.c.outcome.is_(None), line.c.begun.is_(False))).scalar_one()
 
 
 def _alone(connection: sa.Connection) -> None:

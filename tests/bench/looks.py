@@ -1,7 +1,7 @@
 """`python -m tests.bench.looks [sqlite|postgresql]`: what the looks that each server takes again and again cost with so many open tasks.
 
 Milliseconds of wall time and of this process's CPU for one look: all open tasks, as the loop over the comments reads them every second
-or two, and whether it is one task's turn, as each task that waits asks every two seconds.
+or two, and whether it is one task's turn, as tasks that wait ask every two seconds, 50 of them at most.
 """
 
 import sys

@@ -8,7 +8,7 @@ import pytest
 from app.core.task import Actor, CodeRequest, Repository, ThreadRequest
 from app.runs import line, tables
 from app.runs.database import Database
-from app.trigger.load import Full
+from app.trigger.load import PER_INSTALLATION, Full
 
 BIG = 2**40
 """GitHub's ids outgrow 32 bits."""
@@ -76,6 +76,40 @@ def test_a_turn_once_had_stays_and_the_next_comes_when_it_is_over(database: Data
     assert [begin(database, request) for request in (first, second, other)] == [True, False, True]
     database.transaction(tables.set_outcome(first.key, "ready"))
     assert begin(database, second)
+
+
+def test_those_that_wait_are_counted(database: Database) -> None:
+    requests = [asked(n, n) for n in range(1, 6)]
+    for request in requests:
+        take(database, request)
+    begun = [begin(database, request) for request in requests]
+    assert database.transaction(line._waiting) == begun.count(False) == 3
+    database.transaction(tables.set_outcome(requests[-1].key, "stopped"))
+    assert database.transaction(line._waiting) == 2
+
+
+def test_what_is_asked_directly_takes_no_room_of_the_threads(database: Database) -> None:
+    """RT-D06: its callers have a key of the operator's."""
+    for n in range(PER_INSTALLATION):
+        direct = CodeRequest(
+            key=f"t-{n}", repository=Repository(id=1, full_name="o/r"), instruction="x", asked_at="", caller="ci",
+            installation=BIG,
+        )  # fmt: skip
+        database.transaction(tables.add_task(direct))
+    assert take(database, asked(1)) is None
+
+
+def test_who_asked_long_ago_keeps_no_slot_free(database: Database) -> None:
+    """RT-D04"""
+    requests = [asked(n, n) for n in (1, 2)]
+    for request in (asked(3, installation=8), *requests):
+        take(database, request)
+    database.transaction(tables.set_outcome("c-1-3", "ready"))
+    assert [begin(database, request) for request in requests] == [True, False]
+    long_ago = time.time() - line.LATELY - 1
+    at = tables.tasks.update().where(tables.tasks.c.key == "c-1-3").values(created_at=long_ago)
+    database.transaction(lambda c: c.execute(at).rowcount)
+    assert begin(database, requests[1])
 
 
 def test_alone_an_installation_has_every_slot(database: Database) -> None:
