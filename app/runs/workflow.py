@@ -17,6 +17,8 @@ Json = dict[str, Any]
 StepBody = Callable[[], Awaitable[Json]]
 TROUBLE = frozenset({"failed", "waits"})
 """What the output of a step holds that did not succeed."""
+WAITS = frozenset({"line"})
+"""Steps that do nothing but wait: what ended their process was not theirs, however often."""
 IN_VAIN = "The server was ended three times at this point, so the work goes no further."
 
 
@@ -48,7 +50,7 @@ class Workflow:
         async def recorded() -> Json:  # DBOS tells async from sync by the function, not by what a lambda returns
             nonlocal ran
             ran = True
-            if self.execution.is_vain:
+            if self.execution.is_vain and name not in WAITS:
                 log.error("step %s is given up: %s", name, IN_VAIN, extra={"task": self.id})
                 return {"failed": IN_VAIN, "events": [Error(message=IN_VAIN).model_dump()]}
             output = await body()

@@ -146,16 +146,18 @@ def test_told_to_end_a_process_hands_over_at_once_what_waits_for_commands(world:
 
 
 def test_a_step_that_ends_its_process_again_and_again_is_given_up(tmp_path: Path) -> None:
-    """FL-K12"""
+    """FL-K12: and not what waits for its turn meanwhile."""
     with _world(tmp_path, "sqlite:///engine.db") as world:
         world.go("fine", "after")
         steps = [("tools", "fine"), ("tools", "poison"), ("tools", "after")]
-        world.peer("a", job("loop", *steps)).wait(60)
+        world.peer("a", job("patient", ("line", "turn")), job("loop", *steps)).wait(60)
         for name in "bc":
             world.peer(name).wait(60)
         world.peer("d")
         world.until("d gave up poison")
-        assert [line for line in world.log if "began" in line] == [
+        world.go("turn")
+        world.until("d finished patient")
+        assert [line for line in world.log if "began" in line and "turn" not in line] == [
             "a began fine",
             *(f"{name} began poison" for name in "abc"),
         ]
