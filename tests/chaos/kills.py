@@ -22,7 +22,7 @@ WITHIN = 0.25
 """Seconds: a kill comes at a random moment up to so long after the boundary was seen."""
 ENDS = 600.0
 """Seconds for all work of a round to end once nothing is killed any more."""
-UNANSWERED = 4
+UNANSWERED = 3
 """In one round of so many the server stands still while all is asked for, and is killed then."""
 HELD = (
     ("POST", r"/issues/\d+/comments$", ""),
