@@ -65,6 +65,13 @@ def test_what_a_page_shows_to_few_is_data_wherever_it_stands(hidden: str) -> Non
     assert "push to main" not in instructing
 
 
+def test_of_long_instructions_the_end_is_cut_and_marked() -> None:
+    """RT-D03"""
+    message = told(request(), instructions={"AGENTS.md": "x" * 20_001 + "END"})
+    assert "x" * 20_000 + "…" in message
+    assert "END" not in message
+
+
 def test_what_the_page_hides_the_model_is_not_told() -> None:
     """RT-P01, RT-P05: and it is counted, so that people can be told."""
     asked = request(

@@ -41,7 +41,7 @@ async def test_who_has_the_login_of_the_asker_now_is_not_the_asker(
 
 @pytest.mark.parametrize("account", [666, None])
 async def test_nor_is_work_begun_or_published_for_them(app: App, fake: Fake, account: int | None) -> None:
-    """RT-T04, RT-T09"""
+    """RT-T04"""
     place = ByApp(app=app, server_url="https://github.com")
     fake.replies.extend([writes(account)] * 2)
     with pytest.raises(UserError, match="no longer has write access"):

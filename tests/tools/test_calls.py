@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from app.core.events import Plan, PlanStep, ToolBash
-from app.sandbox.base import Call
+from app.sandbox.base import Call, Result, Stream
 from app.tools.base import TOOLS, briefs, definitions, groups, run_calls, tail
-from app.tools.tool import clean, short
+from app.tools.bash import ending
+from app.tools.tool import INTERRUPTED, clean, short
 from tests.tools.conftest import Bench
 
 
@@ -69,6 +70,12 @@ async def test_bash_that_was_stopped(bench: Bench) -> None:
         pass
     await bench.sandbox.stop("work/9/0")
     assert (await running)[0].content == snapshot("[stopped, with everything it started]")
+
+
+def test_bash_whose_end_was_lost_says_so() -> None:
+    """FL-K05"""
+    nothing = Stream(b"", b"", 0, "")
+    assert ending(Result("interrupted", None, nothing, nothing, 0.0), 60) == INTERRUPTED
 
 
 async def test_a_plan_is_an_event(bench: Bench) -> None:

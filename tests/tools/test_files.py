@@ -78,6 +78,11 @@ async def test_what_can_not_be_read_says_why(bench: Bench) -> None:
     )
     assert await bench.fails("read", path="a\0b") == snapshot("A path can't hold a NUL character.")
     assert "does not exist" in await bench.fails("read", path="x" * 300)
+    await bench.use("bash", command="mkfifo pipe; truncate -s 11M large")
+    assert await bench.fails("read", path="pipe") == snapshot("pipe is not a regular file.")
+    assert await bench.fails("read", path="large") == snapshot(
+        "large has 11,534,336 bytes, more than this tool takes. Use bash to look at parts of it."
+    )
 
 
 @pytest.mark.parametrize("name", ["read", "write", "edit", "search"])
