@@ -1,5 +1,6 @@
 """What `backspace serve` says once it takes work."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from app.serving import greeting
 from app.settings import RunAlone
+from tests.command import ROOT
 
 APP = {"github_app_id": 7, "github_private_key_path": Path("key.pem")}
 
@@ -45,6 +47,12 @@ Backspace listens on http://127.0.0.1:8000
   database  work of PostgreSQL on db.example
   doctor    `backspace doctor` tries each address and key\
 """)
+
+
+def test_the_readme_shows_it() -> None:
+    readme = (ROOT / "README.md").read_text()
+    given = {**APP, "backspace_database_url": "sqlite:////srv/backspace/backspace.db"}
+    assert textwrap.indent(said(**given), "   ") in readme
 
 
 def test_a_server_that_takes_nothing_says_so() -> None:
