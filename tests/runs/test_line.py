@@ -117,3 +117,5 @@ def test_alone_an_installation_has_every_slot(database: Database) -> None:
     for request in requests:
         take(database, request)
     assert [begin(database, request) for request in requests] == [True, True, False]
+    take(database, late := asked(4, installation=8))
+    assert not begin(database, late), "what has begun keeps its slot"

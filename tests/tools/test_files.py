@@ -217,6 +217,13 @@ shop/tax.py:5: return x * RATE\
     assert await bench.fails("search", pattern="x", path="shops") == snapshot("shops does not exist. There is shop.")
 
 
+async def test_search_follows_no_link(bench: Bench) -> None:
+    """RT-R03"""
+    await bench.use("bash", command="ln -s /etc/passwd inside; ln -s shop/cart.py other")
+    assert (await bench.use("search", pattern="agent:x", path="inside")).is_error
+    assert "agent:x" not in (await bench.use("search", pattern="agent:x")).content
+
+
 async def test_search_with_many_matches_is_capped(bench: Bench) -> None:
     (bench.repo / "many").write_text("needle " * 400 + "\n" + "needle\n" * 5000)
     lines = (await bench.use("search", pattern="needle")).content.splitlines()
