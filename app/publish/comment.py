@@ -96,7 +96,7 @@ def _waiting(asked: str, place: int) -> list[str]:
 def _approved(seen: View, asked: str, server_url: str) -> list[str]:
     return [
         f"### ⏳ Approved\n{asked}",
-        f"What was left out is let in{_kept(seen, seen.pr_url or '', server_url)}. "
+        f"What was left out is let in{_kept(seen, seen.pr_url or '', server_url)}.\n"
         "Starts as soon as nothing else runs here. `/backspace stop` takes it back.",
     ]
 
@@ -187,7 +187,8 @@ def _proof(seen: View) -> str:
 def _lost(seen: View) -> str:
     if not seen.renewed:
         return ""
-    return f"The sandbox was lost {count(seen.renewed, 'time')}; a new one went on from the last checkpoint."
+    times = {1: "once", 2: "twice"}.get(seen.renewed, f"{seen.renewed} times")
+    return f"The sandbox was lost {times}; a new one went on from the last checkpoint."
 
 
 def _last_lines(check: Check) -> str:

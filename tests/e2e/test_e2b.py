@@ -148,7 +148,7 @@ def test_a_run_outlives_its_sandboxes(lab: Lab, hosted: Server, cloud: E2B) -> N
     comment = repo.finished(issue)
     assert first != second
     assert "✅" in comment
-    assert "The sandbox was lost 2 times; a new one went on from the last checkpoint." in comment
+    assert "The sandbox was lost twice; a new one went on from the last checkpoint." in comment
     lost, after = [message["content"] for message in repo.asked()[-1]["body"]["messages"][4:7:2]]
     assert [block["is_error"] for block in lost] == [True, True]
     assert "the files as they were after turn 1" in lost[0]["content"]

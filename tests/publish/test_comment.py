@@ -549,6 +549,6 @@ def test_a_lost_sandbox_is_told_while_another_is_made_and_at_the_end() -> None:
     assert told.message.replace(".", "") in show(*WORK, *again).replace(".", "")
     check = e.Check(command="pytest -q", exit_code=0, output="1 passed", seconds=1)
     comment = show(*GATED, check, *again, e.StageBegan(stage="gate"), *GATED[-2:], check, e.Done(outcome="failed"))
-    assert "The sandbox was lost 1 time; a new one went on from the last checkpoint." in comment
+    assert "The sandbox was lost once; a new one went on from the last checkpoint." in comment
     assert comment.count("1 passed") == 1
     assert "lost" not in show(*GATED, check, e.Done(outcome="failed"))
