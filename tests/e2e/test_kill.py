@@ -1,12 +1,14 @@
-"""`kill -9` at any stage: the run goes on where it was, and nothing happens twice."""
+"""`kill -9` at any stage: the run goes on where it was, and nothing happens twice. The short form of tests/chaos."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
+from tests.chaos.jobs import Job
 from tests.chaos.log import Log
 from tests.e2e.forked import ForkedServer
-from tests.e2e.lab import FIX, Lab, Repo, bash, until
+from tests.e2e.lab import FIX, Json, Lab, Repo, Server, bash, until
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,16 @@ def _in_model(repo: Repo) -> Callable[[], bool]:
 def _before_the_last_edit(repo: Repo) -> Callable[[], bool]:
     """All but that is done; an earlier edit, which the last one waits for, gets no reply."""
     fault = repo.fault(r"/issues/comments/\d+$", method="PATCH", hold=True)
-    log = Log(f"sqlite:///{repo.server.home}/backspace.db")
-    return lambda: repo.hit(fault) and [run.step for run in log.now().unfinished] == ["end"]
+
+    def is_reached() -> bool:
+        with closing(_log(repo.server)) as log:
+            return repo.hit(fault) and [run.step for run in log.now().unfinished] == ["end"]
+
+    return is_reached
+
+
+def _log(server: Server) -> Log:
+    return Log(f"sqlite:///{server.home}/backspace.db")
 
 
 MOMENTS = {
@@ -53,25 +63,22 @@ MOMENTS = {
 }
 
 
+TURNS: tuple[Json, ...] = (
+    {"tools": [FIX, bash("touch began; echo x >> effects; sleep 1; rm began")]},
+    {"text": "Greet with a comma", "delay": 1},
+)
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_started_again(lab: Lab, mortal: ForkedServer, moment: str) -> None:
     """FL-G22, FL-K05, FL-K04, FL-K06, FL-K07, FL-K08, FL-K09: in the order of MOMENTS, no effect is made twice and none is missing."""
-    repo = lab.repository(mortal)
-    reached = MOMENTS[moment](repo)
-    repo.script(
-        {"tools": [FIX, bash("touch began; echo x >> effects; sleep 1; rm began")]},
-        {"text": "Greet with a comma", "delay": 1},
-    )
-    issue = repo.issue()
-    repo.lab.http.post(f"{repo.control}/issues/{issue}/comments", json={"user": "alice", "body": "/backspace go"})
-    until(reached, what=moment)
-    mortal.kill()
-    mortal.start()
-
-    comment = repo.finished(issue)
-    assert "✅" in comment
-    assert len(repo.ours(issue)) == 1
-    (pull,) = repo.pulls()
-    assert sorted(repo.branches()) == sorted(["main", pull["head"]])
-    assert repo.file("effects", pull["head"]) == "x\n"
+    job = Job(moment, lab.repository(mortal), TURNS, effects="x\n")
+    reached = MOMENTS[moment](job.repo)
+    with closing(_log(mortal)) as log:
+        job.ask(log)
+        until(reached, what=moment)
+        mortal.kill()
+        mortal.start()
+        until(lambda: job.is_over(log), what="the end of the run")
+        assert [str(problem) for problem in job.problems(log)] == []
     assert not [s for s in mortal.sandboxes() if list(s.rglob("greet.py"))]
