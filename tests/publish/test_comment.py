@@ -33,7 +33,12 @@ TREE = "9f3c2e1" + "0" * 33
 
 
 def show(
-    *events: e.Event, now: float = 240.0, place: int = 0, task: ThreadRequest = TASK, patch_url: str | None = None
+    *events: e.Event,
+    now: float = 240.0,
+    place: int = 0,
+    task: ThreadRequest = TASK,
+    patch_url: str | None = None,
+    goes_on: bool = False,
 ) -> str:
     """The comment after `now` seconds; the events were recorded one each ten seconds."""
     start = 1_800_000_000.0
@@ -46,6 +51,7 @@ def show(
         server_url="https://github.com",
         limits_usd=2.0,
         patch_url=patch_url,
+        goes_on=goes_on,
     )
 
 
@@ -275,6 +281,139 @@ def test_what_was_left_out_of_an_earlier_tree_is_not_told_of_the_last() -> None:
     assert "big.bin" not in again
 
 
+RULES = e.LeftOut(
+    paths=(
+        e.LeftOutPath(path="AGENTS.md", reason="agents take it for instructions"),
+        e.LeftOutPath(path=".github/workflows/ci.yml", reason="workflow files need a person"),
+    ),
+    diff="+Greet everybody.\n",
+    asked=("AGENTS.md",),
+    approval="0123456789abcdef" * 2,
+)
+REST = e.LeftOut(paths=RULES.paths[1:], diff="+on: push\n")
+ASKING = (*GATED[:-1], RULES, *PASSED, *published(), e.Done(outcome="ready", pr_url=PULL, via="api"))
+APPROVED = e.Approved(by="bob", paths=("AGENTS.md",))
+LET_IN = e.Changed(tree="7" * 40, files=1, added=1, removed=0, diff="+x\n", touches_tests=False)
+
+
+def test_what_was_left_out_is_shown_with_the_words_that_let_it_in() -> None:
+    assert show(*ASKING).split("\n\n", 4)[4] == snapshot("""\
+⚠️ `AGENTS.md` was changed and not published: agents take it for instructions  \n\
+⚠️ `.github/workflows/ci.yml` was changed and not published: workflow files need a person
+
+<details><summary>What was left out</summary>
+
+```diff
++Greet everybody.
+```
+
+</details>
+
+To let in `AGENTS.md`, exactly as shown, somebody with write access comments here: `/backspace approve 0123456789abcdef0123456789abcdef`
+
+3 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+def test_approved_and_not_begun() -> None:
+    assert show(*ASKING, goes_on=True) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⏳ Approved
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+What was left out is let in: the work so far is [#124](<https://github.com/acme/api/pull/124>).
+Starts as soon as nothing else runs here. `/backspace stop` takes it back.
+
+3 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+def test_letting_it_in() -> None:
+    begun = (*ASKING, APPROVED, e.StageBegan(stage="prepare"), e.Status(message="A sandbox is there."))
+    assert show(*begun, now=330) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⚙️ Working: preparing
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+To be let in: `AGENTS.md`, approved by `bob`
+
+A sandbox is there.
+
+5 min · 1 turn · $0.10 of $2.00
+`/backspace stop` stops it; what is done so far is kept.\
+""")
+
+
+def test_let_in() -> None:
+    """The whole of both runs: what is in, what is still out, the checks of what there is now, and time that was worked."""
+    began = 10 * len(ASKING)
+    second = (APPROVED, e.StageBegan(stage="gate"), LET_IN, REST, PASSED[0], *published(tree=LET_IN.tree))
+    told = show(*ASKING, *second, e.Done(outcome="ready", pr_url=PULL, via="api"), now=began + 999)
+    assert told == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ✅ [#124](<https://github.com/acme/api/pull/124>) Validate POST bodies, fixes `#7`
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+5 files, +119 −9 · checks passed on exactly what was published (`7777777`)
+
+Let in: `AGENTS.md`, approved by `bob`
+
+| check |  |  |
+|---|---|---|
+| `pytest -q` | exit 0 | 214 passed in 37.90s, 38 s |
+
+⚠️ `.github/workflows/ci.yml` was changed and not published: workflow files need a person
+
+<details><summary>What was left out</summary>
+
+```diff
++on: push
+```
+
+</details>
+
+4 min · 1 turn · $0.10 of $2.00
+`/backspace <prompt>` asks again.\
+""")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        (),
+        (e.StageBegan(stage="gate"),),
+        (e.StageBegan(stage="gate"), LET_IN, FAILED),
+    ],
+)
+def test_where_nothing_was_let_in_all_is_as_it_was(second: tuple[e.Event, ...]) -> None:
+    """And can be approved again."""
+    done = e.Done(outcome="failed", pr_url=PULL, message="It went wrong.", via="api")
+    before, after = show(*ASKING), show(*ASKING, APPROVED, *second, done)
+    assert "### ❌ Failed: the work so far is [#124]" in after
+    assert "It went wrong." in after
+    assert [part for part in before.split("\n\n")[2:-1] if part not in after] == []
+
+
+def test_nobody_is_asked_to_approve_what_is_not_shown() -> None:
+    long = RULES.model_copy(update={"diff": "`\u202e" * 30_000})
+    many = e.StageBegan(stage="work"), *(e.NotShown(count=1, why="bot") for _ in range(3))
+    told = show(*many, *GATED[:-1], long, *PASSED, *published(), e.Done(outcome="ready"))
+    assert ("What was left out" in told) == ("/backspace approve" in told)
+    hidden = RULES.model_copy(update={"approval": ""})
+    assert "take it over by hand" in show(*GATED[:-1], hidden, *published(), e.Done(outcome="ready"))
+
+
+def test_what_could_come_on_top_of_nothing_is_not_to_be_approved() -> None:
+    assert "/backspace approve" not in show(*GATED[:-1], RULES, *PASSED, e.Done(outcome="failed"))
+    alone = show(e.StageBegan(stage="gate"), RULES, e.Done(outcome="failed"))
+    assert "/backspace approve" in alone
+
+
 def test_a_failing_check_stays_in_sight_while_it_is_mended() -> None:
     assert "| exit 1 |" in show(*GATED, FAILED, e.StageBegan(stage="work"), e.CallsBegan(calls=("read a.py",)))
 
@@ -483,7 +622,14 @@ events: st.SearchStrategy[Any] = st.one_of(
         e.StageBegan, stage=st.sampled_from(("queued", "prepare", "work", "gate", "verify", "publish", "report"))
     ),
     st.builds(e.CallsBegan, calls=st.lists(words, max_size=9).map(tuple)),
-    st.builds(e.LeftOut, paths=st.lists(paths, max_size=20).map(tuple), diff=words),
+    st.builds(
+        e.LeftOut,
+        paths=st.lists(paths, max_size=20).map(tuple),
+        diff=words,
+        asked=st.lists(words, max_size=20).map(tuple),
+        approval=st.sampled_from(("", "a" * 32)),
+    ),
+    st.builds(e.Approved, by=words, paths=st.lists(words, max_size=20).map(tuple)),
     st.builds(e.Changed, tree=words, files=small, added=small, removed=small, diff=words, touches_tests=st.booleans()),
     st.builds(e.Published, branch=words, commit=words, tree=words, number=small, title=words, draft=st.booleans()),
 )

@@ -1,6 +1,7 @@
 """Publishing a tree: exactly what was verified, on one branch, whatever happens in between."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from app.core.errors import Transient
-from app.core.task import Request
+from app.core.task import Actor, Approval, Request
 from app.github.errors import Refused
 from app.github.tokens import PUBLISH
 from app.publish import commit
+from app.publish.changes import content_of
 from app.publish.commit import Commit, TreeMismatch, headline, message, publish_tree, quiet
 from tests.github.world import World
 from tests.publish.conftest import Work, asked
@@ -243,3 +245,38 @@ def test_ordinary_words_stay_as_they_are(text: str) -> None:
 )
 def test_the_title_is_the_models_where_it_gave_one(summary: str, title: str) -> None:
     assert headline(asked(title="Validate POST bodies"), summary, 72)[0] == title
+
+
+async def test_what_is_published_is_what_the_gate_judged(work: Work) -> None:
+    """RT-G06: code of the agent's runs between the two, and then git in the sandbox can tell another tale, its tree included."""
+    edit(work)
+    (work.path / "run.sh").chmod(0o644)
+    changes, contents, tree = work.changes()
+    judged = content_of(sorted(changes, key=lambda change: change.path))
+    commit.check_judged(commit.Work(tree, changes, contents, ""), judged)
+    other = dict.fromkeys(contents, b"evil\n")
+    for told in (
+        commit.Work(tree, changes, other, ""),
+        commit.Work(tree, changes[1:], contents, ""),
+        commit.Work(tree, [replace(c, new_mode="100755") for c in changes], contents, ""),
+        commit.Work(tree, [replace(c, new_sha="1" * 40) for c in changes], contents, ""),
+    ):
+        with pytest.raises(TreeMismatch):
+            commit.check_judged(told, judged)
+
+
+def test_what_is_let_in_names_who_asked_and_who_approved(request_: Request) -> None:
+    approval = Approval(content="f" * 32, actor=Actor(id=77, login="bob"), comment_id=5, branch=BRANCH)
+    said = message(request_.model_copy(update={"approved": approval}), commit.let_in_text(["AGENTS.md", "run.sh"]))
+    assert said == snapshot("""\
+Let in what was left out before
+
+- AGENTS.md
+- run.sh
+
+Asked for in https://github.com/o/r/issues/12#issuecomment-2
+
+Backspace-Task: c-1-2
+Co-authored-by: alice <583231+alice@users.noreply.github.com>
+Approved-by: bob <77+bob@users.noreply.github.com>\
+""")

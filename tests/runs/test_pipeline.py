@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.core.task import Actor, Repository, ThreadRequest
-from app.runs.pipeline import Pipeline
+from app.core.task import Actor, Approval, Repository, ThreadRequest
+from app.runs.pipeline import NOT_THAT, Pipeline
 from app.runs.steps import GONE
 
 Json = dict[str, Any]
@@ -44,10 +44,10 @@ class Recorded:
         self.asked.append((name, body.args))
         return output
 
-    async def outcome(self) -> tuple[str, str]:
+    async def outcome(self, request: ThreadRequest = REQUEST) -> tuple[str, str]:
         """And why. Fails where steps were recorded that the run does not take."""
         self._steps += [("end", {}), ("report", {})]
-        await Pipeline(BODIES, BODIES, BODIES, BODIES, BODIES)(cast(Any, self), REQUEST.model_dump())
+        await Pipeline(BODIES, BODIES, BODIES, BODIES, BODIES)(cast(Any, self), request.model_dump())
         assert self._steps == []
         _, _, _, outcome, why, *_ = next(given for name, given in self.asked if name == "end")
         return outcome, why
@@ -197,3 +197,38 @@ async def test_the_work_of_a_stopped_run_is_waited_for() -> None:
         if given and isinstance(given[0], dict) and "until" in given[0]
     }
     assert stoppable == {"gate": False, "verify": False, "commit": False}
+
+
+BEFORE: Step = (
+    "approved",
+    {"summary": "Did it", "cut_short": "", "url": "https://github.com/acme/api/pull/9", "via": "api"},
+)
+APPROVED = REQUEST.model_copy(
+    update={
+        "approved": Approval(content="f" * 32, actor=Actor(id=5, login="bob"), comment_id=7, branch="b"),
+        "branch": "b",
+    }
+)
+REFUSED: Step = ("gate", {"refused": None, "changes": [], "left_out": [{"path": "a", "reason": "x"}]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome"),
+    [
+        ([BEFORE, *begun(), GATED, verified(), COMMITTED, PULLED], ("ready", "")),
+        ([BEFORE, *begun(), GATED, verified(failing=True), COMMITTED, PULLED], ("draft", "A check failed.")),
+        ([(BEFORE[0], {**BEFORE[1], "cut_short": "Cut."}), *begun(), GATED, verified(), COMMITTED, PULLED], ("draft", "Cut.")),
+        ([BEFORE, *begun(), REFUSED], ("failed", NOT_THAT)),
+        ([BEFORE, begun()[0], *cloned("s1"), ("prepare", {"failed": "AGENTS.md has changed."})], ("failed", "AGENTS.md has changed.")),
+        ([BEFORE, ("begin", {"stopped": "Stopped by @bob before it began."})], ("stopped", "Stopped by @bob before it began.")),
+        ([BEFORE, *begun(), GATED, ("verify", {**verified()[1], "stopped": "@bob"})], ("stopped", "Stopped by @bob; nothing was let in.")),
+        ([BEFORE, *begun(), gone("gate"), *renewed("s2"), GATED, verified(), COMMITTED, PULLED], ("ready", "")),
+        ([("approved", {"failed": "What was approved is not kept any more."})], ("failed", "What was approved is not kept any more.")),
+    ],
+)  # fmt: skip
+async def test_what_is_let_in_takes_no_turn_of_a_model(steps: list[Step], outcome: tuple[str, str]) -> None:
+    """And where nothing is, the pull request is still named."""
+    run = Recorded(*steps)
+    assert await run.outcome(APPROVED) == outcome
+    (end,) = run.given("end")
+    assert end[5] == (BEFORE[1]["url"] if "url" in steps[0][1] else None)

@@ -96,6 +96,18 @@ def test_a_pull_request_gets_an_answer_and_no_work() -> None:
     assert word("issue_comment", comment("/backspace help", issue=on_pull)) == "help"
 
 
+def test_an_approval_is_taken_on_issues_and_on_pull_requests() -> None:
+    """Its hash is from the first line of whoever acts, never from what they quote."""
+    named = "9f3c2e1b" * 4
+    on_pull = issue(pull_request={"url": "https://api.github.com/repos/acme/api/pulls/12"})
+    for where in (issue(), on_pull, issue(state="closed")):
+        asked = ask("issue_comment", comment(f"/backspace approve {named}", issue=where))
+        assert isinstance(asked, Control)
+        assert (asked.word, asked.said) == ("approve", named)
+    assert ask("issue_comment", comment(f"> /backspace approve {named}", issue=on_pull)) is None
+    assert ask("issue_comment", comment(f"/backspace approve {named}", sender=BOT, issue=on_pull)) is None
+
+
 def test_a_word_not_done_yet_is_named() -> None:
     asked = ask("issue_comment", comment("/backspace retry"))
     assert isinstance(asked, Control)
