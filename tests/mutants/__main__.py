@@ -42,7 +42,7 @@ def survives(mutant: Mutant) -> str | None:
         command = [sys.executable, "-m", "pytest", *OPTIONS, *mutant.tests]
         env = os.environ | {"PYTHONPATH": str(copy)}
         run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
-    if run.returncode == 1 and " failed" in run.stdout:  # an error before a test shows nothing
+    if run.returncode == 1 and "FAILED " in run.stdout:  # an error before a test shows nothing
         return None
     said = "no test failed" if run.returncode == 0 else f"pytest ended with {run.returncode}"
     return f"{said}:\n{run.stdout[-800:]}"

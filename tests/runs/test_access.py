@@ -118,3 +118,9 @@ async def test_let_in_again_each_comment_of_what_was_stopped_meanwhile_is_mended
     await engine.db(tables.mended("c-1-1"))
     await accesses.changed(Access("restored", OURS))
     assert mended(engine) == []
+
+
+async def test_a_comment_is_to_be_mended_once_however_often_that_is_found(engine: Engine) -> None:
+    for _ in range(2):
+        await engine.db(tables.mend("c-1-1"))
+    assert mended(engine) == ["c-1-1"]

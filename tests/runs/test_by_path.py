@@ -10,6 +10,7 @@ import pytest
 from app.core.errors import UserError
 from app.core.task import CodeRequest, Repository
 from app.publish.commit import Work
+from app.runs import by_path
 from app.runs.by_path import ByPath, folder
 from app.runs.ground import Ground
 from app.sandbox.base import Call
@@ -169,6 +170,13 @@ async def test_a_branch_of_that_name_stays_and_ours_gets_another(theirs: Path, t
     assert git(theirs, "rev-parse", BRANCH) == ground.base
     other = ground.model_copy(update={"request": asked(theirs).model_copy(update={"key": "t-1k3x9"})})
     assert (await place().commit(other, made)).branch == f"{BRANCH}-3"
+
+
+async def test_a_branch_that_appears_while_ours_is_made_is_not_moved(theirs: Path, tmp_path: Path) -> None:
+    git(theirs, "branch", BRANCH)
+    base, made = git(theirs, "rev-parse", "HEAD"), git(theirs, "commit-tree", "HEAD^{tree}", "-m", "ours")
+    assert (await by_path._point(str(theirs), BRANCH, made)).sha == base
+    assert git(theirs, "rev-parse", BRANCH) == base
 
 
 async def test_a_tree_that_was_not_checked_is_not_published(theirs: Path, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_a_third_in_a_thread_is_not_taken_until_one_is_over(database: Database) 
     first, second, third = asked(1), asked(2), asked(3)
     assert (take(database, first), take(database, second)) == (None, None)
     assert take(database, third) == Full("thread", second.key)
+    assert not database.transaction(tables.is_task(third.key))
     assert take(database, second) is None, "it was taken already, by a step that runs again"
     database.transaction(tables.set_outcome(first.key, "ready"))
     assert take(database, third) is None

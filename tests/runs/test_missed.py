@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from app.core.task import Control, ThreadRequest
 from app.github.app import App
+from app.runs import deliveries
 from app.runs.database import Database, marks
 from app.runs.deliveries import Missed
 from tests.github.conftest import Fake, Reply, app, fake, make_app, waits
@@ -80,7 +82,7 @@ def set_moments(database: Database, **ages: float) -> None:
     [
         (23 * HOUR, 99 * HOUR, 99 * HOUR, True),
         (25 * HOUR, 99 * HOUR, 99 * HOUR, False),
-        (2 * HOUR, HOUR, HOUR, False),
+        (2 * HOUR, HOUR, 99 * HOUR, False),
         (HOUR + 500, 99 * HOUR, HOUR, True),
         (HOUR + 700, 99 * HOUR, HOUR, False),
     ],
@@ -105,6 +107,23 @@ async def test_what_came_another_way_is_not_taken_nor_looked_at_again(database: 
         log.answer()
         await missed.sweep()
     assert taker.asked_about == 1
+
+
+async def test_what_was_noted_yesterday_is_dropped(database: Database, app: App, fake: Fake) -> None:
+    """FL-G25: nobody waits for it any more."""
+    row = {
+        "guid": "g",
+        "attempt": 4,
+        "event": "issue_comment",
+        "at": time.time() - 25 * HOUR,
+        "tries": 1,
+        "done": False,
+    }
+    database.transaction(lambda c: c.execute(deliveries.missed.insert().values(row)).rowcount)
+    set_moments(database, made=99 * HOUR, swept=0)
+    fake.mint_replies.append(Reply(200, []))
+    await sweeper(database, app, taker := Taker()).sweep()
+    assert (taker.asked_about, fake.mint_replies) == (0, deque())
 
 
 async def test_one_of_the_servers_looks(database: Database, app: App, fake: Fake) -> None:
