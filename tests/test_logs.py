@@ -89,6 +89,7 @@ def test_nobody_waits_for_a_reader_of_the_log_that_stands_still() -> None:
         [sys.executable, "-c", UNREAD], env=PASSED_ON | {"PYTHONPATH": str(ROOT)}, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout
     done, _, _ = select.select([process.stdout], [], [], 60)
     _, said = process.communicate("\n", timeout=60)
     assert done
