@@ -14,7 +14,8 @@ def refusal(login: str, level: str) -> str:
 def help_text(label: str) -> str:
     return (
         "`/backspace <prompt>` on the first line of a comment asks for work on this issue; it becomes a pull request.\n"
-        f"The label {inline_code(label)} asks for the issue itself to be resolved. `/backspace stop` stops what runs here."
+        f"The label {inline_code(label)} asks for the issue itself to be resolved. `/backspace stop` stops what runs here.\n"
+        "`/backspace approve <hash>` lets in what was left out, where a status comment says so."
     )
 
 
