@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,18 +19,21 @@ __all__ = ["database", "postgres"]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """Makes an empty database: its address."""
-    folder: Path = tmp_path_factory.mktemp("postgres") / "data"
-    server = started(folder)
+def postgres() -> Iterator[Callable[[], str]]:
+    """Makes an empty database: its address.
 
-    def make() -> str:
-        name = f"t{secrets.token_hex(4)}"
-        server.psql(f"create database {name}")
-        return str(server.get_uri(database=name))
+    Not below pytest's own folder, which each pytest that starts closes to other users: under root the server is one.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        server = started(Path(folder) / "data")
 
-    yield make
-    server.cleanup()
+        def make() -> str:
+            name = f"t{secrets.token_hex(4)}"
+            server.psql(f"create database {name}")
+            return str(server.get_uri(database=name))
+
+        yield make
+        server.cleanup()
 
 
 def started(folder: Path) -> PostgresServer:
