@@ -49,19 +49,24 @@ class Breakage:
 
     async def _see_to(self, broken: Broken) -> None:
         task = broken.id.rpartition(".")[0]
-        log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
         if broken.kind in ("intake", "ask") and await self._engine.has(f"{task}.1"):
             return  # that run tells
         if await self._engine.db(tables.is_open(task)):
-            number = await self._engine.db(_number(task, broken.id))
-            if number is not None:
-                await self._engine.begin("salvage", f"{task}.{number}", {"task": task, "run": broken.id})
-        elif self._intake and broken.spec and not await self._engine.db(tables.is_task(task)):
-            match broken.kind:
-                case "intake":
-                    await self._intake.ask_again(ThreadRequest.model_validate(broken.spec))
-                case "control":
-                    await self._intake.ask_again(Control.model_validate(broken.spec))
+            await self._salvage(broken, task)
+        elif broken.kind in ("intake", "control") and not await self._engine.db(tables.is_task(task)):
+            await self._ask_again(broken, task)
+
+    async def _salvage(self, broken: Broken, task: str) -> None:
+        log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
+        number = await self._engine.db(_number(task, broken.id))
+        if number is not None:
+            await self._engine.begin("salvage", f"{task}.{number}", {"task": task, "run": broken.id})
+
+    async def _ask_again(self, broken: Broken, task: str) -> None:
+        log.error("a request can't be taken: %s", broken.why, extra={"task": task})
+        if self._intake and broken.spec:
+            asked = ThreadRequest if broken.kind == "intake" else Control
+            await self._intake.ask_again(asked.model_validate(broken.spec))
 
 
 def _number(task: str, run: str) -> Callable[[sa.Connection], int | None]:

@@ -98,6 +98,8 @@ class Engine(Records):
                 "log_level": "WARNING",
             }
         )
+        DBOS.logger.handlers[:] = [logging.NullHandler()]  # its lines take the way of all others, by the redactor
+        DBOS.logger.propagate = True
         if self._leases:
             await self._leases.beat()
         DBOS.launch()

@@ -62,7 +62,8 @@ class Salvage:
         if outcome is None:
             end = await self._end(step, found)
             outcome = end.outcome
-            await step("end", self._publishing.end, workflow.id, request, outcome, end.why, end.pr_url, end.via)
+            body = partial(self._publishing.end, workflow.id, request, outcome, end.why, end.pr_url, end.via)
+            await workflow.step("end", partial(attempt, body))
         await workflow.step("report", partial(attempt, self._publishing.report, request, outcome))
         return {"outcome": outcome}
 
@@ -95,11 +96,9 @@ class Salvage:
         for losses_left in (1, 0):
             try:
                 return await self._published(step, found)
-            except Gone as e:
-                if not losses_left:
-                    return End("failed", f"{WHY} {e}", found["url"])
             except Failed as e:
-                return End("failed", f"{WHY} {e}", found["url"])
+                if not (isinstance(e, Gone) and losses_left):
+                    return End("failed", f"{WHY} {e}", found["url"])
         raise AssertionError("unreachable")
 
     async def _published(self, step: Step, found: Json) -> End:

@@ -1,5 +1,6 @@
 """A server whose new version does not fit what the one before has recorded: nothing is lost, and nobody waits for ever."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -23,7 +24,7 @@ def _held(repo: Repo, turns: int) -> int:
 
 
 def test_work_that_a_new_version_can_not_go_on_with_is_published_and_told(lab: Lab) -> None:
-    """A step of another name, when a change was made; a request and a step that can't be read; a request that is not taken yet."""
+    """A step of another name, when a change was made; a request, a step and an event that can't be read; a request not taken yet."""
     server = lab.server("upgraded")
     try:
         renamed, strange, early = (lab.repository(server) for _ in range(3))
@@ -32,15 +33,17 @@ def test_work_that_a_new_version_can_not_go_on_with_is_published_and_told(lab: L
         early.comment(issues[2])
         until(lambda: early.hit(held), what="the question who may")
         server.kill()
-        step = "UPDATE operation_outputs SET {} WHERE workflow_uuid LIKE :run AND function_name = 'prepare'"
-        spec = 'UPDATE workflow_input SET inputs = \'{"positionalArgs": [{"kind": "thread"}]}\' WHERE workflow_uuid LIKE :run'
-        taken = "INSERT INTO operation_outputs SELECT workflow_uuid, 1, 'seen', '{}', null, null, 0, 0, 'portable_json', null, 0"
+        step = "UPDATE operation_outputs SET {} WHERE workflow_uuid LIKE :run AND function_name = :name"
+        input = "UPDATE workflow_input SET inputs = '{' WHERE workflow_uuid LIKE :run"
+        seen = "INSERT INTO operation_outputs SELECT workflow_uuid, 1, 'seen', '{}', null, null, 0, 0, 'portable_json', null, 0"
+        event = 'output = replace(output, \'"type":"Stage"\', \'"type":"Scene"\')'
         _execute(
             server,
-            (step.format("function_name = 'made ready'"), {"run": f"c-{renamed.id}-%.1"}),
-            (step.format("output = '{'"), {"run": f"c-{strange.id}-%.1"}),
-            (spec, {"run": f"c-{strange.id}-%.1"}),
-            (f"{taken} FROM workflow_status WHERE workflow_uuid LIKE :run", {"run": f"c-{early.id}-%.intake"}),
+            (step.format("function_name = 'made ready'"), {"run": f"c-{renamed.id}-%.1", "name": "prepare"}),
+            (step.format(event), {"run": f"c-{strange.id}-%.1", "name": "begin"}),
+            (step.format("output = '{'"), {"run": f"c-{strange.id}-%.1", "name": "prepare"}),
+            (input, {"run": f"c-{strange.id}-%.1"}),
+            (f"{seen} FROM workflow_status WHERE workflow_uuid LIKE :run", {"run": f"c-{early.id}-%.intake"}),
         )
         server.start()
 
@@ -57,5 +60,6 @@ def test_work_that_a_new_version_can_not_go_on_with_is_published_and_told(lab: L
         assert "say it again" in early.status(issues[2])
         assert [len(repo.asked()) for repo in (renamed, strange, early)] == [2, 1, 0]
         until(lambda: not server.sandboxes(), what="the end of all sandboxes")
+        assert all(json.loads(line) for line in server.log.splitlines())
     finally:
         server.stop()
