@@ -24,4 +24,32 @@ MUTANTS = (
         "else {}",
         ("tests/test_run.py::test_a_task_is_begun_once_although_the_first_answer_was_lost",),
     ),
+    Mutant(
+        "no commands without isolation for others",
+        "app/settings.py",
+        '    if settings.sandbox == "unsafe-local":\n        raise',
+        "    if False:\n        raise",
+        ("tests/test_settings.py::test_no_isolation_only_on_loopback",),
+    ),
+    Mutant(
+        "the database's password is a secret",
+        "app/settings.py",
+        "        database = [password] if",
+        "        database: list[str] = [] if True else [password] if",
+        ("tests/test_settings.py::test_the_password_of_the_database_is_a_secret",),
+    ),
+    Mutant(
+        "a webhook secret is long",
+        "app/settings.py",
+        "github_webhook_secret: SecretStr | None = Field(default=None, min_length=16, validate_default=True)",
+        "github_webhook_secret: SecretStr | None = Field(default=None, validate_default=True)",
+        ("tests/test_settings.py::test_serve_names_everything_that_is_malformed_and_shows_no_value",),
+    ),
+    Mutant(
+        "others' commands run here only where that is said",
+        "app/settings.py",
+        '    if not settings.backspace_sandbox and settings.sandbox == "local":\n',
+        "    if False:\n",
+        ("tests/test_settings.py::test_others_commands_run_on_this_machine_only_where_that_is_said",),
+    ),
 )

@@ -1,59 +1,8 @@
-"""The HTTP edge."""
+"""Who may use `/code`, what it takes, and what it streams."""
 
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
-    Mutant(
-        "signature",
-        "app/web/webhook.py",
-        "return any(hmac.compare_digest(digest, claimed) for digest in digests)",
-        "return True",
-        ("tests/e2e/test_front_door.py::test_what_is_not_signed_is_refused",),
-    ),
-    Mutant(
-        "either secret may have signed",
-        "app/web/webhook.py",
-        "for key in self._keys]",
-        "for key in self._keys[:1]]",
-        ("tests/web/test_webhook.py::test_both_secrets_are_taken_while_one_replaces_the_other",),
-    ),
-    Mutant(
-        "no webhook without a secret",
-        "app/web/webhook.py",
-        "if not secrets or not all(secrets):",
-        "if False:",
-        ("tests/web/test_webhook.py::test_a_webhook_without_a_secret_is_not_made",),
-    ),
-    Mutant(
-        "a delivery is answered when it is on disk",
-        "app/web/webhook.py",
-        "            await self._record(asked)\n",
-        '            __import__("asyncio").ensure_future(self._record(asked))\n',
-        ("tests/web/test_webhook.py::test_the_answer_waits_for_the_record",),
-    ),
-    Mutant(
-        "what could not be recorded is to be delivered again",
-        "app/web/webhook.py",
-        'raise web.HTTPServiceUnavailable(text="not recorded; deliver it again") from None',
-        "return web.Response(status=204)",
-        ("tests/web/test_webhook.py",),
-    ),
-    Mutant(
-        "a delivery has its names",
-        "app/web/webhook.py",
-        "if not event or not _DELIVERY_ID.fullmatch(delivery):",
-        "if False:",
-        ("tests/web/test_webhook.py::test_a_missing_name_is_400",),
-    ),
-    Mutant(
-        "what the App may do no more is heard",
-        "app/web/webhook.py",
-        "            if change:\n",
-        "            if False:\n",
-        (
-            "tests/web/test_webhook.py::test_what_the_app_may_do_no_more_is_heard_and_heard_again_where_it_could_not_be_noted",
-        ),
-    ),
     Mutant(
         "a key for some repositories",
         "app/web/code.py",
@@ -122,7 +71,14 @@ MUTANTS = (
         "app/web/code.py",
         "if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):",
         "if False:",
-        ("tests/web/test_code.py::test_what_is_no_request_is_refused_and_starts_nothing",),
+        ("tests/web/test_webhook.py::test_a_signed_body_that_is_no_payload_is_400",),
+    ),
+    Mutant(
+        "what began is told with its address",
+        "app/web/code.py",
+        "            raise _begun(task) from e\n",
+        "            raise\n",
+        ("tests/web/test_code.py::test_what_began_is_never_said_not_to_have_begun",),
     ),
     Mutant(
         "pages of other sites",
@@ -181,6 +137,20 @@ MUTANTS = (
         ("tests/web/test_access.py::test_the_patch_of_a_task_is_for_keys_and_for_signed_links",),
     ),
     Mutant(
+        "the host of the address counts too",
+        "app/web/keys.py",
+        ' or not request.raw_path.startswith("/"):',
+        ":",
+        ("tests/web/test_server.py::test_what_a_proxy_could_read_otherwise_is_read_by_nobody",),
+    ),
+    Mutant(
+        "one key for a request",
+        "app/web/keys.py",
+        "if len(headers) == 1 else",
+        "if headers else",
+        ("tests/web/test_access.py::test_two_keys_in_one_request_are_none",),
+    ),
+    Mutant(
         "readers that left are let go",
         "app/web/sse.py",
         "while part is not None and request.transport is not None:",
@@ -221,78 +191,6 @@ MUTANTS = (
         "                if over:\n                    return\n                silent",
         "                silent",
         ("tests/web/test_streams.py::test_any_last_id_resumes_without_gap_or_repeat",),
-    ),
-    Mutant(
-        "a body has a limit",
-        "app/web/body.py",
-        "                if len(body) > limit:\n",
-        "                if False:\n",
-        (
-            "tests/web/test_webhook.py::test_a_body_past_githubs_own_limit_is_413_whether_its_length_was_announced_or_not",
-        ),
-    ),
-    Mutant(
-        "a body says that it is JSON",
-        "app/web/body.py",
-        'if request.content_type != "application/json":',
-        "if False:",
-        ("tests/web/test_webhook.py::test_only_json_in_utf_8_is_taken",),
-    ),
-    Mutant(
-        "no compressed body is taken",
-        "app/web/body.py",
-        'if "Content-Encoding" in request.headers:',
-        "if False:",
-        ("tests/web/test_webhook.py::test_compressed_bodies_are_refused_and_never_unpacked",),
-    ),
-    Mutant(
-        "a body is UTF-8",
-        "app/web/body.py",
-        'if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):',
-        "if False:",
-        ("tests/web/test_webhook.py::test_only_json_in_utf_8_is_taken",),
-    ),
-    Mutant(
-        "JSON nested without end is bad JSON",
-        "app/web/body.py",
-        "except (ValueError, RecursionError):",
-        "except ValueError:",
-        ("tests/web/test_webhook.py", "tests/web/test_code.py"),
-    ),
-    Mutant(
-        "a body has a deadline",
-        "app/web/body.py",
-        "asyncio.timeout(seconds)",
-        "asyncio.timeout(None)",
-        ("tests/web/test_webhook.py::test_slow_bodies_are_cut_off_and_others_are_served_meanwhile",),
-    ),
-    Mutant(
-        "nothing is decompressed before it is verified",
-        "app/web/server.py",
-        "auto_decompress=False",
-        "auto_decompress=True",
-        ("tests/web/test_webhook.py",),
-    ),
-    Mutant(
-        "answers forbid what they do not need",
-        "app/web/server.py",
-        "        response.headers.setdefault(name, value)\n",
-        "        pass\n",
-        ("tests/web/test_docs.py::test_the_page_loads_nothing_runs_nothing_and_is_framed_by_nobody",),
-    ),
-    Mutant(
-        "no version is told",
-        "app/web/server.py",
-        '    del response.headers["Server"]\n',
-        "",
-        ("tests/web/test_server.py::test_unknown_routes_get_a_json_error_and_no_version",),
-    ),
-    Mutant(
-        "a bug is not told to clients",
-        "app/web/server.py",
-        '{"error": "something went wrong; the server\'s log has the details"}',
-        '{"error": traceback.format_exc()}',
-        ("tests/web/test_server.py", "tests/web/test_code.py"),
     ),
     Mutant(
         "a repository is of this server",
@@ -342,5 +240,12 @@ MUTANTS = (
         "return not self.repositories or repository.lower() in self.repositories",
         "return True",
         ("tests/web/test_access.py::test_a_key_for_some_repositories_neither_starts_nor_sees_others",),
+    ),
+    Mutant(
+        "nobody's name is nobody's key",
+        "app/core/api_keys.py",
+        'if found["name"] == NOBODY:',
+        "if False:",
+        ("tests/web/test_keys.py::test_whoever_asks_without_a_key_has_a_name_that_no_key_has",),
     ),
 )

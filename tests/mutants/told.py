@@ -1,4 +1,4 @@
-"""What the model is told and what people are shown."""
+"""What the model is told, and secrets and hidden text out of everything."""
 
 from tests.mutants.mutant import Mutant
 
@@ -18,6 +18,69 @@ MUTANTS = (
         ("tests/github/test_thread.py",),
     ),
     Mutant(
+        "what bots say is not told",
+        "app/github/thread.py",
+        '    if comment.is_bot:\n        return "bot"\n',
+        "",
+        ("tests/github/test_thread.py::test_which_comments_of_the_asker_are_shown",),
+    ),
+    Mutant(
+        "an author is asked about once",
+        "app/github/thread.py",
+        "if author not in self._known:",
+        "if True:",
+        ("tests/github/test_thread.py::test_which_comments_of_the_asker_are_shown",),
+    ),
+    Mutant(
+        "so many authors are asked about",
+        "app/github/thread.py",
+        "if len(self._known) > AUTHORS:",
+        "if False:",
+        ("tests/github/test_thread.py::test_three_thousand_comments_by_strangers_cost_a_few_requests",),
+    ),
+    Mutant(
+        "so many comments are told",
+        "app/github/thread.py",
+        "if len(shown) == COMMENTS or len(fitting.body) > room:",
+        "if len(fitting.body) > room:",
+        ("tests/github/test_thread.py::test_the_oldest_give_way",),
+    ),
+    Mutant(
+        "comments have a limit together",
+        "app/github/thread.py",
+        "if len(shown) == COMMENTS or len(fitting.body) > room:",
+        "if len(shown) == COMMENTS:",
+        ("tests/github/test_thread.py::test_the_oldest_give_way",),
+    ),
+    Mutant(
+        "so many pages are read",
+        "app/github/thread.py",
+        "max(last - PAGES, 0)",
+        "0",
+        ("tests/github/test_thread.py::test_three_thousand_comments_by_strangers_cost_a_few_requests",),
+    ),
+    Mutant(
+        "a comment has a limit",
+        "app/github/thread.py",
+        "if len(comment.body) <= LONGEST:",
+        "if True:",
+        ("tests/github/test_thread.py::test_which_comments_of_the_asker_are_shown",),
+    ),
+    Mutant(
+        "our own comments are not told",
+        "app/github/thread.py",
+        " or comment.author_id == ours:",
+        ":",
+        ("tests/github/test_thread.py::test_which_comments_of_the_asker_are_shown",),
+    ),
+    Mutant(
+        "a page that shifts tells nothing twice",
+        "app/github/thread.py",
+        "if comment.id not in seen:",
+        "if True:",
+        ("tests/github/test_thread.py::test_a_page_that_shifts_tells_nothing_twice",),
+    ),
+    Mutant(
         "comments are told without what the page hides",
         "app/agent/context.py",
         "text=markdown(comment.body).text",
@@ -30,6 +93,55 @@ MUTANTS = (
         "body=markdown(request.body).text or",
         "body=request.body or",
         ("tests/agent/test_context.py",),
+    ),
+    Mutant(
+        "a title has nothing hidden",
+        "app/agent/context.py",
+        "title=characters(request.title).text",
+        "title=request.title",
+        ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
+    ),
+    Mutant(
+        "what is asked directly has nothing hidden",
+        "app/agent/context.py",
+        "instruction=characters(request.instruction).text",
+        "instruction=request.instruction",
+        ("tests/agent/test_context.py::test_what_is_asked_directly_is_told_as_it_is",),
+    ),
+    Mutant(
+        "no text ends its block",
+        "app/agent/context.py",
+        "            nonce=nonce,\n            author=",
+        '            nonce="0",\n            author=',
+        ("tests/agent/test_context.py::test_what_was_said_before_stands_in_blocks_by_author",),
+    ),
+    Mutant(
+        "a request has nothing hidden",
+        "app/agent/context.py",
+        "instruction=markdown(request.instruction).text",
+        "instruction=request.instruction",
+        ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
+    ),
+    Mutant(
+        "names of files have nothing hidden",
+        "app/agent/context.py",
+        'shown(path).replace("\\n", "\\\\n")',
+        "path",
+        ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
+    ),
+    Mutant(
+        "instructions have nothing hidden",
+        "app/agent/context.py",
+        "_cut(characters(text).text)",
+        "_cut(text)",
+        ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
+    ),
+    Mutant(
+        "what was hidden is counted",
+        "app/agent/context.py",
+        "return sum(part.comments for part in parts), sum(part.characters for part in parts)",
+        "return 0, 0",
+        ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
     ),
     Mutant(
         "comments hide behind nothing that only seems to be code",
@@ -93,6 +205,13 @@ MUTANTS = (
         "{self.value(key): self.value(inner)",
         "{key: self.value(inner)",
         ("tests/test_redact.py::test_nested_values_are_redacted_and_keep_their_shape",),
+    ),
+    Mutant(
+        "a private key is found line by line",
+        "app/core/redact.py",
+        'lines = {line for secret in whole for line in secret.splitlines() if len(line) >= 32 and "-----" not in line}',
+        "lines: set[str] = set()",
+        ("tests/test_redact.py::test_a_private_key_is_gone_whole_and_line_by_line_and_escaped",),
     ),
     Mutant(
         "no secret in the log",
