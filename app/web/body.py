@@ -42,9 +42,13 @@ def check_type(request: web.Request) -> None:
 def json_object(body: bytes) -> dict[str, Any]:
     """Raises ValueError for anything else, however deep it is nested; the message is for whoever sent it."""
     try:
-        value = json.loads(body.decode("utf-8"))
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise ValueError("the body is not JSON") from None
     if not isinstance(value, dict):
         raise ValueError("the body is not a JSON object")  # noqa: TRY004
     return value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")

@@ -143,6 +143,7 @@ async def test_only_json_in_utf_8_is_taken(edge: Edge, kind: str, status: int) -
         b"\xff\xfe{}",
         b'{"a": "\xe9"}',
         b"payload=%7B%7D",
+        json.dumps(comment(zen=float("nan"))).encode(),
         b"[" * 200_000,
         b'{"a":' * 300_000,
         b"1" * 5_000,
@@ -151,7 +152,7 @@ async def test_only_json_in_utf_8_is_taken(edge: Edge, kind: str, status: int) -
         json.dumps(comment(installation=None)).encode(),
         json.dumps(comment(issue=issue(title="\ud800"))).encode(),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 async def test_a_signed_body_that_is_no_payload_is_400(edge: Edge, body: bytes) -> None:
     """RT-W11, RT-W12, RT-W13"""
