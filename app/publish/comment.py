@@ -215,7 +215,11 @@ def _left_out(seen: View) -> str:
     fold = (
         folded("What was left out", fenced(left.diff, "diff", _ASKED if left.approval else _DIFF)) if left.diff else ""
     )
-    parts = ["\n".join(f"{line}  " for line in lines).rstrip(), fold, let_in(left) if _can_take_more(seen) else ""]
+    parts = [
+        "\n".join(f"{line}  " for line in lines).rstrip(),
+        fold,
+        let_in(left) if fold and _can_take_more(seen) else "",
+    ]
     return "\n\n".join(filter(None, parts))
 
 

@@ -1,8 +1,10 @@
 """The diff that somebody approves by: made here, of bytes whose names were checked, for git in the sandbox may show another one. Pure."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from app.core.clean import shown
 from app.publish.contents import is_named
 from app.sandbox.repo import Change
 
@@ -10,12 +12,14 @@ LINES = 3_000
 """Lines of a file, between those that both begin and both end with, that are compared."""
 AROUND = 3
 """Lines shown around each change."""
+_LOOKS_LIKE_A_LINE = re.compile("\r(?!\n)|[\u2028\u2029]")
+"""What follows it in a line that comes would look, on a page, like a line that was there before."""
 
 
 def true_diff(
     changes: Sequence[Change], before: Mapping[str, bytes], new: Mapping[str, bytes], limit: int
 ) -> str | None:
-    """All that these changes do; None where not all of it can be shown in `limit` characters of text.
+    """All that these changes do; None where not all of it can be shown in `limit` characters, hidden ones written out.
 
     `before`, `new`: the bytes by path, where there are some. None, too, where they are not those that the change names.
     """
@@ -29,7 +33,7 @@ def true_diff(
         if lines is None:
             return None
         whole += "\n".join([*_head(change), *lines]) + "\n"
-        if len(whole) > limit:
+        if len(shown(whole)) > limit:
             return None
     return whole
 
@@ -53,9 +57,10 @@ def _text(sha: str, mode: str, content: bytes | None) -> str | None:
     if content is None or b"\0" in content or not is_named(content, sha):
         return None
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError:
         return None
+    return None if _LOOKS_LIKE_A_LINE.search(text) else text
 
 
 def _compared(old: str, new: str) -> list[str] | None:

