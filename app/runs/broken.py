@@ -38,14 +38,22 @@ class Breakage:
         while True:
             try:
                 if self._engine.is_first:
-                    for broken in await self._engine.broken(self._known):
-                        await self._see_to(broken)
-                        self._known.add(broken.id)
+                    await self._look()
             except Transient as e:
                 log.warning("broken workflows were not looked for: %s", e)
             except Exception:
                 log.exception("a look for broken workflows failed; the next one tries again")
             await asyncio.sleep(LOOK)
+
+    async def _look(self) -> None:
+        for broken in await self._engine.broken(self._known):
+            try:
+                await self._see_to(broken)
+            except Transient:
+                raise
+            except Exception:  # one workflow's trouble is not the others'
+                log.exception("%s is not seen to", broken.id)
+            self._known.add(broken.id)
 
     async def _see_to(self, broken: Broken) -> None:
         task = broken.id.rpartition(".")[0]
@@ -58,9 +66,11 @@ class Breakage:
 
     async def _salvage(self, broken: Broken, task: str) -> None:
         log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
+        request = await self._engine.db(tables.request_of(task))
         number = await self._engine.db(_number(task, broken.id))
-        if number is not None:
-            await self._engine.begin("salvage", f"{task}.{number}", {"task": task, "run": broken.id})
+        if request and number is not None:
+            spec = {"task": task, "run": broken.id}
+            await self._engine.enqueue("salvage", f"{task}.{number}", tables.thread_of(request), spec)
 
     async def _ask_again(self, broken: Broken, task: str) -> None:
         log.error("a request can't be taken: %s", broken.why, extra={"task": task})

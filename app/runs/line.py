@@ -62,7 +62,7 @@ class Line:
         """Tasks that a workflow works on: one look for all that wait here."""
         if time.monotonic() - self._looked > LOOK / 2:
             self._looked = time.monotonic()
-            unfinished = await self._engine.unfinished("intake", "run")
+            unfinished = await self._engine.unfinished("intake", "run", "salvage")
             self._alive = frozenset(workflow.rpartition(".")[0] for workflow in unfinished)
         return self._alive
 
