@@ -74,6 +74,9 @@ class Salvage:
         await self._publishing.let_go(broken, request)
         entries, _ = await self._engine.entries(broken)
         last = entries[-1].event if entries else None
+        done = last if isinstance(last, Done) else None
+        # Readers go by the last event of the newest run.
+        events = [done] if done else [Error(message=WHY), StageBegan(stage="publish")]
         kept = await self._checkpoints.last(broken, request)
         ground = None
         if kept and kept.base:
@@ -82,13 +85,13 @@ class Salvage:
             ).model_dump()
         return {
             "request": request.model_dump(),
-            "outcome": last.outcome if isinstance(last, Done) else None,
+            "outcome": done.outcome if done else None,
             "url": view(await log.whole(self._engine, task)).pr_url,
             "run": broken,
             "ground": ground,
             "turn": kept.turn if kept else None,
             "behind": await self._checkpoints.is_behind(request),
-            "events": [Error(message=WHY).model_dump(), StageBegan(stage="publish").model_dump()],
+            "events": [event.model_dump() for event in events],
         }
 
     async def _end(self, step: Step, found: Json) -> End:
