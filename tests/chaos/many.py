@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from app.runs.engine import TO_END
 from tests.chaos.__main__ import database
@@ -45,6 +44,8 @@ class Loss:
     """Unix seconds."""
     stages: Counter[str]
     """Where its runs were."""
+    unfinished: int
+    """Runs of all servers."""
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Found:
     losses: list[Loss] = field(default_factory=list)
     seen: Sequence[Seen] = ()
     problems: list[str] = field(default_factory=list)
-    late: list[str] = field(default_factory=list)
-    """Writes that the continued server sent to GitHub although the run was another's."""
+    late: Counter[str] = field(default_factory=Counter)
+    """Writes that the continued server sent to GitHub although the run was another's, by repository."""
     seconds: float = 0.0
 
 
@@ -80,9 +81,9 @@ class Many:
         began = time.monotonic()
         try:
             self._b.start()
-            with ThreadPoolExecutor(8) as threads:
-                list(threads.map(self._ask, self._jobs))
-            until(lambda: self._stages("a").keys() >= {"work", "publish"}, SOON, "runs of a in many stages")
+            half = len(self._jobs) // 2
+            self._ask_all(self._jobs[:half], {"publish"})
+            self._ask_all(self._jobs[half:], {"prepare", "work"})
             self._lose("`kill -9`", "a", self._a, signal.SIGKILL)
             self._c.start()
             self._stop_and_continue()
@@ -94,6 +95,12 @@ class Many:
             self._end()
         self._found.seconds = time.monotonic() - began
         return self._found
+
+    def _ask_all(self, some: Sequence[Job], stages: set[str]) -> None:
+        """Until `a` has runs in these stages."""
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(self._ask, some))
+        until(lambda: self._stages("a").keys() >= stages, SOON, f"runs of a in {stages}")
 
     def _ask(self, job: Job) -> None:
         """Each by a person of its own: one may have twenty open."""
@@ -110,20 +117,22 @@ class Many:
     def _lose(self, how: str, name: str, server: Server, number: signal.Signals) -> None:
         """Send this signal, and wait until all runs that the server had are another's."""
         assert server.process
-        stages, at = self._stages(name), time.time()
+        stages, unfinished, at = self._stages(name), len(self._log.now().unfinished), time.time()
         server.process.send_signal(number)
         until(lambda: not self._has_still(name, at), SOON, f"another server for the runs of {name}")
-        self._found.losses.append(Loss(how, name, at, stages))
+        self._found.losses.append(Loss(how, name, at, stages, unfinished))
 
     def _stop_and_continue(self) -> None:
         """`b` stands still with a reply of a content write and an edit of a comment held, which then come too late."""
         held = [self._hold("POST", "/git/refs$"), self._hold("PATCH", r"/issues/comments/\d+$")]
         self._lose("SIGSTOP", "b", self._b, signal.SIGSTOP)
         assert self._b.process
+        since = time.time()
         self._b.process.send_signal(signal.SIGCONT)
         for fault in held:
             self._lab.call("POST", f"/_sim/faults/{fault}/release")
-        time.sleep(3)  # for what it would do now
+        time.sleep(5)  # for what it would do now
+        self._found.late.update(self._late_writes(since))
 
     def _hold(self, method: str, path: str) -> int:
         """The next such request of any run that `b` has."""
@@ -158,10 +167,9 @@ class Many:
                 yield f"{job.kind} {job.repo.full_name}: {problem}"
         for step in strangers(self._found.seen):
             yield f"recorded by a server that did not have the run: {step}"
-        self._found.late = list(self._late_writes())
-        for write, times in Counter(self._found.late).items():
-            if times > 1:
-                yield f"{times} writes for a run of another server: {write}"
+        for where, times in self._found.late.items():
+            if times > 1:  # one may have been on its way
+                yield f"{times} writes for a run of another server in {where}"
         try:
             until(lambda: not self._a.sandboxes(), 30)
         except AssertionError:
@@ -169,19 +177,16 @@ class Many:
         if violations := self._lab.call("GET", "/_sim/violations"):
             yield f"outside of GitHub's description: {violations}"
 
-    def _late_writes(self) -> Iterator[str]:
-        """Repositories in which `b` wrote while another server had the run there."""
+    def _late_writes(self, since: float) -> Iterator[str]:
+        """The repository of each write of `b` where it has no run and `c` has one."""
         seen, repos = self._witness.seen(), self._repos()
-        for request in self._writes_of_b():
-            here = {run for run, repo in repos.items() if f"/repos/{repo.full_name}/" in request["path"]}
-            others = held_by(seen, "a", request["at"]) | held_by(seen, "c", request["at"])
-            if here & others and not here & held_by(seen, "b", request["at"]):
-                yield f"{request['method']} {request['path']}"
-
-    def _writes_of_b(self) -> Iterator[dict[str, Any]]:
         for request in self._lab.http.get("/_sim/requests").json():
-            if request["host"] == ALIAS and request["method"] != "GET":
-                yield request
+            if request["host"] == ALIAS and request["method"] != "GET" and request["at"] > since:
+                here = {run: repo for run, repo in repos.items() if f"/repos/{repo.full_name}/" in request["path"]}
+                if here.keys() & held_by(seen, "c", request["at"]) and not here.keys() & held_by(
+                    seen, "b", request["at"]
+                ):
+                    yield next(iter(here.values())).full_name
 
     def _end(self) -> None:
         for server in (self._a, self._b, self._c):
@@ -236,8 +241,10 @@ def main(runs: int) -> None:
         found = Many(Lab(simulated, home), url, runs).go()
     print(table(found))
     for loss in found.losses:
-        print(f"{loss.how}: its runs were in {dict(loss.stages)}")
-    print(f"{runs} runs in {found.seconds:.0f} s; writes of the continued server for runs of another: {found.late}")
+        print(f"{loss.how}: {loss.unfinished} runs were not over; those of this server were in {dict(loss.stages)}")
+    print(
+        f"{runs} runs in {found.seconds:.0f} s; writes of the continued server for runs of another: {found.late.total()}"
+    )
     wrong = [*found.problems, *slow(found)]
     print(*wrong, f"All of it is in {home}.", sep="\n")
     sys.exit(bool(wrong))
