@@ -1,0 +1,38 @@
+"""What GitHub is asked before something approved comes on top of earlier work."""
+
+import pytest
+
+from app.core.errors import Refusal, UserError
+from app.core.task import Actor, Approval, CodeRequest
+from app.runs.by_app import ByApp
+from tests.github.world import World, simulator, world
+
+__all__ = ["simulator", "world"]
+BRANCH = "backspace/greet"
+
+
+async def approved(world: World, role: str, branch: str = BRANCH) -> CodeRequest:
+    """By bob, who has this role."""
+    login = f"bob-{world.repository.id}"
+    made = await world.control("POST", "/users", {"login": login})
+    await world.control("PUT", f"/repos/{world.repository.full_name}/collaborators/{login}", {"role": role})
+    approval = Approval(content="f" * 32, actor=Actor(id=made["id"], login=login), comment_id=1, branch=branch)
+    return CodeRequest(
+        key="t-1", repository=world.repository, installation=world.installation, instruction="Greet.", branch=branch, caller="ci",
+        asked_at="2026-11-20T10:05:00Z", approved=approval,
+    )  # fmt: skip
+
+
+async def test_whoever_approved_must_still_be_able_to_write(world: World) -> None:
+    """Whoever asked need not: a key did."""
+    with pytest.raises(UserError, match="no longer has write access"):
+        await ByApp(app=world.app, server_url=world.url).begin("run-1", await approved(world, "triage"))
+
+
+async def test_it_starts_from_the_branch_that_the_work_is_on(world: World) -> None:
+    place, request = ByApp(app=world.app, server_url=world.url), await approved(world, "write")
+    with pytest.raises(Refusal, match="is gone: restore it"):
+        await place.begin("run-1", request)
+    github = world.app.repository("run-1", world.installation, world.repository, {"contents": "write"})
+    await github.create_branch(BRANCH, world.head)
+    assert (await place.begin("run-1", request)).start == BRANCH
