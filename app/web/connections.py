@@ -84,20 +84,24 @@ class _Connection(asyncio.Protocol):
         self._connections = connections
         self._http = http
         self._under_way = False
+        self._is_stuck = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         self._under_way = True
-        self._wait(None)
+        self._wait_further()
 
     def end(self) -> None:
         self._under_way = False
-        self._wait(self._connections.silence)
+        self._wait_further()
 
     def cut(self) -> None:
         self._wait(None)
         self._connections.closed(self)
         self.transport.abort()
+
+    def _wait_further(self) -> None:
+        self._wait(None if self._under_way and not self._is_stuck else self._connections.silence)
 
     def _wait(self, seconds: float | None, left: float = math.inf) -> None:
         """The deadline is so far away. `left`: bytes that its reader had not taken."""
@@ -134,8 +138,10 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._http.pause_writing()
-        self._wait(self._connections.silence)
+        self._is_stuck = True
+        self._wait_further()
 
     def resume_writing(self) -> None:
         self._http.resume_writing()
-        self._wait(None if self._under_way else self._connections.silence)
+        self._is_stuck = False
+        self._wait_further()

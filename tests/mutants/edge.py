@@ -103,7 +103,7 @@ MUTANTS = (
         "app/web/body.py",
         ", parse_constant=_refuse)",
         ")",
-        ("tests/web/test_code.py::test_what_is_no_request_is_refused_and_starts_nothing",),
+        ("tests/web/test_webhook.py::test_a_signed_body_that_is_no_payload_is_400",),
     ),
     Mutant(
         "a body that says it is too large is not read",
@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant(
         "a further head has a deadline",
         "app/web/connections.py",
-        "        self._under_way = False\n        self._wait(self._connections.silence)",
+        "        self._under_way = False\n        self._wait_further()",
         "        self._under_way = False",
         ("tests/web/test_connections.py::test_a_further_head_that_does_not_become_whole_is_not_waited_for_either",),
     ),
@@ -173,8 +173,8 @@ MUTANTS = (
     Mutant(
         "a reader that takes nothing is cut",
         "app/web/connections.py",
-        "        self._http.pause_writing()\n        self._wait(self._connections.silence)",
-        "        self._http.pause_writing()",
+        "        self._is_stuck = True\n        self._wait_further()",
+        "",
         ("tests/web/test_streams.py::test_a_reader_that_takes_nothing_is_disconnected_holds_up_nobody_and_may_resume",),
     ),
     Mutant(
