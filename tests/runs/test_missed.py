@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +122,7 @@ async def test_what_was_noted_yesterday_is_dropped(database: Database, app: App,
     set_moments(database, made=99 * HOUR, swept=0)
     fake.mint_replies.append(Reply(200, []))
     await sweeper(database, app, taker := Taker()).sweep()
-    assert (taker.asked_about, fake.mint_replies) == (0, deque())
+    assert (taker.asked_about, fake.asked("/app/hook/deliveries/4")) == (0, [])
 
 
 async def test_one_of_the_servers_looks(database: Database, app: App, fake: Fake) -> None:
