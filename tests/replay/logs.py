@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,16 @@ class Log:
         return [step["name"] for step in self.steps]
 
 
-def written(folder: Path = FOLDER) -> list[tuple[str, Log]]:
-    """Every log that is kept, with a name for it: `0.1.0/ready/run`."""
-    return [
-        (f"{path.parent.name}/{path.stem}/{log.workflow}", log)
-        for path in sorted(folder.glob("*/*.json"))
-        for log in loaded(path)
-    ]
+def written() -> dict[str, Log]:
+    """Every log that is kept, with a name for it: `0.1.0/approved/run`, and `0.1.0/approved/run 2` for one more of the same kind."""
+    found: dict[str, Log] = {}
+    for path in sorted(FOLDER.glob("*/*.json")):
+        kinds = Counter[str]()
+        for log in loaded(path):
+            kinds[log.workflow] += 1
+            number = f" {kinds[log.workflow]}" if kinds[log.workflow] > 1 else ""
+            found[f"{path.parent.name}/{path.stem}/{log.workflow}{number}"] = log
+    return found
 
 
 def loaded(path: Path) -> list[Log]:

@@ -16,7 +16,7 @@ from tests.replay.logs import Log, write, written
 from tests.replay.process import CHANGE, CHANGED
 
 Json = dict[str, Any]
-LOGS = dict(written())
+LOGS = written()
 SETTINGS = {
     "ANTHROPIC_API_KEY": "sk-ant-none",
     "BACKSPACE_SANDBOX": "unsafe-local",
