@@ -172,6 +172,13 @@ MUTANTS = (
         ("tests/github/test_rest.py::test_a_redirect_that_never_ends",),
     ),
     Mutant(
+        "a repository that moved is followed",
+        "app/github/rest.py",
+        'location = response.headers.get("location") if 300 <= response.status < 400 else None',
+        "location = None",
+        ("tests/github/test_rest.py::test_a_renamed_repository_is_followed",),
+    ),
+    Mutant(
         "an installation writes no faster than GitHub allows",
         "app/github/pace.py",
         "            if len(self._taken) >= allowed:\n",

@@ -207,6 +207,34 @@ MUTANTS = (
         ("tests/agent/test_claude.py::test_an_account_that_is_accepted_again_is_so_for_every_run",),
     ),
     Mutant(
+        "a wrong model is said",
+        "app/agent/claude.py",
+        "            case 404:\n",
+        "            case 498:\n",
+        ("tests/agent/test_claude.py::test_a_wrong_model_is_named_with_its_setting",),
+    ),
+    Mutant(
+        "trouble of the model's passes",
+        "app/agent/claude.py",
+        "            case _ if status >= 500:\n                return None\n",
+        "",
+        ("tests/agent/test_claude.py::test_what_passes_is_asked_again_and_costs_nothing",),
+    ),
+    Mutant(
+        "a conversation that is too long is said",
+        "app/agent/claude.py",
+        "case 400 | 413 if status == 413 or TOO_LONG.search(message):",
+        "case 499:",
+        ("tests/agent/test_claude.py::test_what_the_operator_must_mend_is_said_at_once",),
+    ),
+    Mutant(
+        "the wait that the model asks for is kept",
+        "app/agent/claude.py",
+        "await asyncio.sleep(self._pause(tries.requests, e.retry_after))",
+        "await asyncio.sleep(self._pause(tries.requests, None))",
+        ("tests/agent/test_claude.py::test_the_server_s_retry_after_is_honoured",),
+    ),
+    Mutant(
         "a task's limit of usd ends its work",
         "app/agent/budget.py",
         "if spent.usd >= limits.usd:",
@@ -282,5 +310,12 @@ MUTANTS = (
         '        if turn["stop_reason"] == "max_tokens":  # discarded: a call in it may be incomplete\n',
         "        if False:\n",
         ("tests/agent/test_loop.py::test_a_reply_that_is_too_long_is_asked_for_in_pieces_twice",),
+    ),
+    Mutant(
+        "no empty reply goes back to the model",
+        "app/agent/conversation.py",
+        '        if turn["content"]:  # the API takes no empty message back\n',
+        "        if True:\n",
+        ("tests/agent/test_loop.py::test_a_conversation_taken_up_after_any_step_is_one_that_the_api_takes",),
     ),
 )

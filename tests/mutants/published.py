@@ -4,6 +4,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS = (
     Mutant(
+        "whoever approved may still write",
+        "app/runs/by_app.py",
+        "actor = request.approved.actor if request.approved else request.actor",
+        "actor = request.actor",
+        ("tests/runs/test_by_app.py",),
+    ),
+    Mutant(
         "permission before publishing",
         "app/runs/by_app.py",
         "await self._allowed(\n            ground.run",
@@ -30,6 +37,34 @@ MUTANTS = (
         '        await self._allowed(run, request, "no longer has write access here, which Backspace needs to start.")\n',
         "",
         ("tests/runs/test_identity.py::test_nor_is_work_begun_or_published_for_them",),
+    ),
+    Mutant(
+        "a closed issue is left alone",
+        "app/runs/by_app.py",
+        'if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":',
+        "if False:",
+        ("tests/e2e/test_work.py::test_an_issue_closed_while_its_request_waited_is_left_alone",),
+    ),
+    Mutant(
+        "a renamed base is followed",
+        "app/runs/by_app.py",
+        "        if pull.url or await github.branch(ground.branch):\n",
+        "        if True:\n",
+        ("tests/e2e/test_trouble.py::test_a_default_branch_that_was_renamed_meanwhile_is_followed",),
+    ),
+    Mutant(
+        "what is let in replaces what people were shown",
+        "app/runs/holding.py",
+        "if there is None or (there.old_mode, there.old_sha) != (change.old_mode, change.old_sha):",
+        "if there is None:",
+        ("tests/e2e/test_approve.py::test_other_content_meanwhile_stops_it_and_a_kill_does_not",),
+    ),
+    Mutant(
+        "what is published is what was judged",
+        "app/publish/commit.py",
+        "if not named or content_of(sorted(work.changes, key=lambda change: change.path)) != content:",
+        "if False:",
+        ("tests/publish/test_commit.py::test_what_is_published_is_what_the_gate_judged",),
     ),
     Mutant(
         "what is published is what was checked",
@@ -116,6 +151,41 @@ MUTANTS = (
         "head.sha == base_sha and _may_go_on(request, head)",
         "head.sha == base_sha",
         ("tests/publish/test_commit.py::test_a_branch_of_somebody_elses_is_not_moved_although_nothing_is_on_it",),
+    ),
+    Mutant(
+        "an approval is of this repository",
+        "app/runs/approvals.py",
+        "if request.repository.id == control.repository.id and request.installation is not None:",
+        "if True:",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "an approval is of the work where it is said",
+        "app/runs/approvals.py",
+        "if control.thread in (request.thread, seen.published.number if seen.published else None):",
+        "if True:",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "an approval waits for the work to end",
+        "app/runs/approvals.py",
+        "tasks.c.key == task, tasks.c.outcome.is_not(None)",
+        "tasks.c.key == task",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "an approval is one run",
+        "app/runs/approvals.py",
+        "        if connection.execute(known).first() is None:\n",
+        "        if True:\n",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "a newer gate asks in place of the older",
+        "app/runs/asked.py",
+        "        drop(task)(connection)\n",
+        "",
+        ("tests/runs/test_approvals.py",),
     ),
     Mutant(
         "the pull request is looked up",
@@ -216,6 +286,13 @@ MUTANTS = (
         ("tests/runs/test_fetched.py",),
     ),
     Mutant(
+        "no other transport is taken by the server",
+        "app/runs/fetched.py",
+        '"-c", "protocol.allow=never",\n)',
+        "\n)",
+        ("tests/runs/test_fetched.py::test_no_other_transport_is_taken",),
+    ),
+    Mutant(
         "no hook of a folder runs",
         "app/runs/by_path.py",
         '"-c", "core.hooksPath=/dev/null", ',
@@ -263,5 +340,33 @@ MUTANTS = (
         'if not name.startswith("GIT_") or name.startswith(KEPT)}',
         "}",
         ("tests/runs/test_by_path.py::test_started_from_a_hook_of_another_repository",),
+    ),
+    Mutant(
+        "a branch in a folder is read back",
+        "app/runs/by_path.py",
+        'f"refs/heads/{name}", sha, "")',
+        'f"refs/heads/{name}", sha)',
+        ("tests/runs/test_by_path.py::test_a_branch_that_appears_while_ours_is_made_is_not_moved",),
+    ),
+    Mutant(
+        "a fork is waited for",
+        "app/runs/by_token.py",
+        'raise Transient(f"GitHub has not yet made the fork {fork.full_name}.", FORK_SECONDS) from None',
+        "return fork",
+        ("tests/e2e/test_code.py::test_without_it_by_a_fork_and_the_next_work_goes_on_there",),
+    ),
+    Mutant(
+        "a run ends its sandbox",
+        "app/runs/publishing.py",
+        "                    await self._sandboxes.end(sandbox_id)\n",
+        "                    pass\n",
+        ("tests/e2e/test_happy.py::test_the_sandbox_is_gone_when_the_run_is_over",),
+    ),
+    Mutant(
+        "work that did not get to people is kept as a patch",
+        "app/runs/publishing.py",
+        'if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):',
+        "if False:",
+        ("tests/e2e/test_code.py::test_where_no_branch_may_be_made_the_patch_is_kept_and_linked",),
     ),
 )

@@ -122,4 +122,11 @@ MUTANTS = (
         "",
         ("tests/github/test_errors.py::test_limits_say_when_to_come_back",),
     ),
+    Mutant(
+        "a proxy's refusal passes",
+        "app/github/errors.py",
+        "if status >= 500 or status == _PROXY:",
+        "if status >= 500:",
+        ("tests/github/test_unreachable.py::test_github_is_tried_again_a_few_times",),
+    ),
 )

@@ -144,6 +144,20 @@ MUTANTS = (
         ("tests/agent/test_context.py::test_what_the_page_hides_the_model_is_not_told",),
     ),
     Mutant(
+        "title and body stand in a block that nobody can close",
+        "app/agent/context.py",
+        "        nonce=nonce,\n        title=",
+        '        nonce="0",\n        title=',
+        ("tests/agent/test_context.py::test_what_a_page_shows_to_few_is_data_wherever_it_stands",),
+    ),
+    Mutant(
+        "instructions have a limit",
+        "app/agent/context.py",
+        "return text if len(text) <= INSTRUCTIONS_SHOWN else",
+        "return text if True else",
+        ("tests/agent/test_context.py::test_of_long_instructions_the_end_is_cut_and_marked",),
+    ),
+    Mutant(
         "comments hide behind nothing that only seems to be code",
         "app/core/comments.py",
         "end = self._fence_end(found) if self.sure and self.blocks else None",
@@ -254,5 +268,12 @@ MUTANTS = (
         '    return _IN_OUTPUT.sub(lambda m: m["kept"] or "", s)',
         "    return s",
         ("tests/test_clean.py::test_terminal_sequences_leave_the_words_they_coloured",),
+    ),
+    Mutant(
+        "what a script or an emoji is written with stays",
+        "app/core/clean.py",
+        'return found["kept"] or ""',
+        'return ""',
+        ("tests/test_clean.py::test_what_people_write_stays_as_it_is",),
     ),
 )

@@ -67,6 +67,27 @@ MUTANTS = (
         ("tests/tools/test_files.py::test_search_with_many_matches_is_capped",),
     ),
     Mutant(
+        "a search follows no link",
+        "app/tools/hands.py",
+        "if wanted and os.path.isfile(path) and not os.path.islink(path):",
+        "if wanted and os.path.isfile(path):",
+        ("tests/tools/test_files.py::test_search_follows_no_link",),
+    ),
+    Mutant(
+        "a tool takes so large a file",
+        "app/tools/hands.py",
+        "if size > MAX_FILE:",
+        "if False:",
+        ("tests/tools/test_files.py::test_what_can_not_be_read_says_why",),
+    ),
+    Mutant(
+        "a tool reads no pipe",
+        "app/tools/hands.py",
+        "    if not os.path.isfile(path):\n        raise",
+        "    if False:\n        raise",
+        ("tests/tools/test_files.py::test_what_can_not_be_read_says_why",),
+    ),
+    Mutant(
         "a command is redacted as text a terminal shows",
         "app/tools/tool.py",
         'text = without_hidden(output.decode(errors="replace"))',
@@ -79,5 +100,12 @@ MUTANTS = (
         "    if len(text) <= limit:\n        return text\n    half",
         "    return text\n    half",
         ("tests/tools/test_calls.py::test_short_is_short",),
+    ),
+    Mutant(
+        "an interrupted call is told to be",
+        "app/tools/bash.py",
+        "            return INTERRUPTED\n",
+        '            return "exit 0"\n',
+        ("tests/tools/test_calls.py::test_bash_whose_end_was_lost_says_so",),
     ),
 )

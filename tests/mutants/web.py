@@ -193,6 +193,13 @@ MUTANTS = (
         ("tests/web/test_streams.py::test_any_last_id_resumes_without_gap_or_repeat",),
     ),
     Mutant(
+        "what is hidden is shown in a stream",
+        "app/web/sse.py",
+        "|{CHARACTER.pattern}",
+        "",
+        ("tests/web/test_streams.py::test_nothing_in_a_stream_is_hidden_from_who_reads_it_as_it_is",),
+    ),
+    Mutant(
         "a repository is of this server",
         "app/web/target.py",
         'f"(?i:{re.escape(server_url)})/{_NAME}"',
