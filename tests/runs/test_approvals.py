@@ -1,19 +1,22 @@
 """Which run follows from an approval, by the tables and the log: the right task's, once for each word, and none where it does not fit."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.core import events as e
-from app.core.errors import Transient
+from app.core.errors import Transient, UserError
 from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.publish import replies
 from app.runs import asked, log, numbers, tables
 from app.runs.approvals import Approvals
 from app.runs.asked import Asked, Kept
 from app.runs.database import Database
+from app.runs.ground import Ground
+from app.runs.holding import only_approved
 from app.sandbox.repo import Change
 
 HASH = "0123456789abcdef" * 2
@@ -153,3 +156,21 @@ async def test_a_log_goes_over_all_runs_without_a_gap(recorded: Recorded, most: 
     assert [entry.event for entry in found] == [*READY, *second]
     assert len({entry.id for entry in found}) == len(found)
     assert await log.whole(recorded, task) == found  # type: ignore[arg-type]
+
+
+async def test_what_is_let_in_replaces_exactly_what_people_were_shown(recorded: Recorded) -> None:
+    """RT-G06: a push to that file meanwhile would be undone without a word; one to another file stays."""
+    task = await recorded.task(1, *READY)
+    request = ThreadRequest.model_validate((await recorded.take())["request"])
+    ground = Ground(run=f"{task}.2", request=request, branch="main", start="b", sandbox="s", base="c" * 40)
+    kept = Change("AGENTS.md", "A", "000000", "100644", "0" * 40, "1" * 40, 5, False)
+    noise = Change("setup.log", "A", "000000", "100644", "0" * 40, "2" * 40, 5, False)
+    engine: Any = recorded
+    assert await only_approved(engine, ground, (kept, noise)) == (kept,)
+    pushed = replace(kept, status="M", old_mode="100644", old_sha="3" * 40)
+    for found in ((pushed,), (replace(kept, old_mode="100755"),), (noise,), ()):
+        with pytest.raises(UserError, match="has changed since it was left out"):
+            await only_approved(engine, ground, found)
+    await asked.note_let_in(engine, task, HASH)
+    with pytest.raises(UserError, match="not kept any more"):
+        await only_approved(engine, ground, (kept,))
