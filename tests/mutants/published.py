@@ -57,7 +57,7 @@ MUTANTS = (
         "app/runs/holding.py",
         "if there is None or (there.old_mode, there.old_sha) != (change.old_mode, change.old_sha):",
         "if there is None:",
-        ("tests/e2e/test_approve.py::test_other_content_meanwhile_stops_it_and_a_kill_does_not",),
+        ("tests/runs/test_approvals.py",),
     ),
     Mutant(
         "what is published is what was judged",
