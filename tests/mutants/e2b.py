@@ -98,6 +98,13 @@ MUTANTS = (
         ("tests/sandbox/test_e2b_errors.py::test_meaning",),
     ),
     Mutant(
+        "trouble with E2B is tried again",
+        "app/sandbox/e2b_errors.py",
+        "    for wait in (*AGAIN, None):\n        try:\n            with translated():",
+        "    for wait in (None,):\n        try:\n            with translated():",
+        ("tests/sandbox/test_e2b_kept.py::test_trouble_while_keeping_passes",),
+    ),
+    Mutant(
         "nobody outside reaches a sandbox",
         "app/sandbox/e2b_network.py",
         '"allow_public_traffic": False',

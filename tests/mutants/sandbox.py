@@ -39,6 +39,20 @@ MUTANTS = (
         ("tests/sandbox/test_local.py::test_the_environment_of_a_call_is_on_no_disk",),
     ),
     Mutant(
+        "a stop ends a command",
+        "app/sandbox/keeper.py",
+        'if os.path.exists("stop") or os.path.exists(request["gone"]):',
+        "if False:",
+        ("tests/sandbox/test_contract.py::test_stop_ends_the_whole_tree",),
+    ),
+    Mutant(
+        "output has a limit",
+        "app/sandbox/keeper.py",
+        "        room = max(0, self.cap - self.size)\n",
+        "        room = 1 << 40\n",
+        ("tests/sandbox/test_contract.py::test_output_without_end_is_bounded",),
+    ),
+    Mutant(
         "commands set nothing of this machine's kernel",
         "app/sandbox/bubblewrap.py",
         '"--remount-ro", "/proc", ',
