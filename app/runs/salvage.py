@@ -118,7 +118,7 @@ class Salvage:
             return End("failed", f"{WHY} {gated['refused'] or NOTHING}", found["url"])
         how = Ended("failed", f"{WHY} {(LOST if found['behind'] else KEPT).format(turn=turn)}")
         prepared = {"tests": restored["tests"], "problem": None}
-        verified = await step("verify", self._checking.verify, ground, prepared, gated["tree"], turn, how, False)
+        verified = await step("verify", self._checking.verify, ground, prepared, gated["tree"], turn, how, None)
         commit = await step("commit", self._publishing.commit, ground, gated, "")
         told = {"summary": "", "why": how.why, "checks": verified["checks"]}
         pull = await step("pull", self._publishing.pull, ground, commit, gated, told, True)
