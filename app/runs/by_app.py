@@ -75,9 +75,8 @@ class ByApp:
         """To the branch that is the default one now, where that of the beginning was renamed or deleted meanwhile."""
         github = self._github(ground.run, ground.request, PUBLISH)
         pull = await opened(github, ground, offer, head, server_url=self._server_url)
-        if (
-            ground.request.approved and pull.number and pull.via == "api"
-        ):  # this task's own, which told of what it held before
+        if ground.request.approved and pull.number and pull.via == "api":
+            # This task's own, which told of what it held before.
             await github.edit_pull(pull.number, offer.body)
         if pull.url or await github.branch(ground.branch):
             return pull

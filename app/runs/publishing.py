@@ -93,10 +93,8 @@ class Publishing:
         """
         await self.let_go(run, request)
         if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
-            via, why = (
-                "patch",
-                f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip(),
-            )
+            via = "patch"
+            why = f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip()
         return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
 
     async def let_go(self, run: str, request: Request) -> None:
