@@ -32,8 +32,8 @@ def _room() -> int:
 
 
 class Connections:
-    """At most `most`. Where one more comes, the one is cut that has waited longest without a request under way: so nobody is kept out
-    by those who connect and ask nothing.
+    """At most `most`. Where one more comes, the one is cut that has waited longest without a request under way, else the one whose
+    body has been on its way for longest: so nobody is kept out by those who connect and ask nothing, or never ask to the end.
     """
 
     def __init__(self, *, most: int | None = None, head: float = HEAD, silence: float = SILENCE) -> None:
@@ -43,6 +43,8 @@ class Connections:
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
         self._waiting: dict[_Connection, None] = {}
         """Those without a request under way; the one that waits longest is the first."""
+        self._at_work: dict[_Connection, web.Request] = {}
+        """The others, in the order in which their requests began."""
 
     def guarded(self, make: Make) -> Make:
         """The same protocols, each with its deadlines."""
@@ -55,10 +57,12 @@ class Connections:
         if connection is None:
             return await handler(request)
         self._waiting.pop(connection, None)
+        self._at_work[connection] = request
         connection.begin()
         try:
             return await handler(request)
         finally:
+            self._at_work.pop(connection, None)
             if connection.transport in self._open:
                 self._waiting[connection] = None
                 connection.end()
@@ -67,12 +71,18 @@ class Connections:
         self._open[connection.transport] = connection
         self._waiting[connection] = None
         if len(self._open) > self._most:
-            log.warning("%d connections are open: one in which nothing was asked is cut", self._most)
-            next(iter(self._waiting)).cut()
+            log.warning("%d connections are open: one in which nothing was asked to the end is cut", self._most)
+            self._idlest(connection).cut()
+
+    def _idlest(self, newcomer: "_Connection") -> "_Connection":
+        """`newcomer` itself where all others are at work."""
+        unread = (at for at, request in self._at_work.items() if not request.content.is_eof())
+        return next((at for at in self._waiting if at is not newcomer), None) or next(unread, newcomer)
 
     def closed(self, connection: "_Connection") -> None:
         self._open.pop(connection.transport, None)
         self._waiting.pop(connection, None)
+        self._at_work.pop(connection, None)
 
 
 class _Connection(asyncio.Protocol):

@@ -185,6 +185,15 @@ MUTANTS = (
         ("tests/web/test_connections.py::test_who_takes_a_large_patch_slowly_gets_all_of_it",),
     ),
     Mutant(
+        "a body that does not come makes room",
+        "app/web/connections.py",
+        "if not request.content.is_eof())",
+        "if False)",
+        (
+            "tests/web/test_connections.py::test_past_the_bound_a_body_that_does_not_come_makes_room_before_anybody_is_turned_away",
+        ),
+    ),
+    Mutant(
         "connections have a bound",
         "app/web/connections.py",
         "if len(self._open) > self._most:",

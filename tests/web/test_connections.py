@@ -146,6 +146,25 @@ async def test_past_the_bound_the_one_that_has_waited_longest_makes_room() -> No
             writer.close()
 
 
+async def test_past_the_bound_a_body_that_does_not_come_makes_room_before_anybody_is_turned_away() -> None:
+    """RT-W17"""
+    desk = Desk()
+    task = desk.task()
+    asked = b"POST /code HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
+    async with (
+        served(desk, limits=Connections(most=3), seconds=NEVER) as edge,
+        edge.client() as http,
+        http.stream("GET", f"/code/{task}") as stream,
+    ):
+        slow = [await connect(edge, asked) for _ in range(6)]
+        assert await asyncio.gather(*(is_cut(reader) for reader, _ in slow[:4])) == [True] * 4
+        assert await healthy(edge)
+        desk.record(task, Done(outcome="nothing"))
+        assert '"Done"' in (await stream.aread()).decode()
+        for _, writer in slow:
+            writer.close()
+
+
 async def test_past_the_bound_with_all_at_work_the_new_one_is_turned_away() -> None:
     desk = Desk()
     task = desk.task()
