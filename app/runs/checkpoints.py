@@ -51,12 +51,19 @@ class Checkpoints:
     async def last(self, run: str, request: Request) -> Kept | None:
         """Of this run, for it holds only with this run's base."""
         content = await self._engine.db(artifacts.kept(request.key, NAME))
-        if content is None:
-            return None
-        head, _, pack = content.partition(b"\n")
-        of, turn, tree, *base_and_branches = head.decode().split()
-        return Kept(int(turn), Checkpoint(tree, pack), *base_and_branches) if of == run else None
+        return _read(content, run) if content is not None else None
 
     async def is_behind(self, request: Request) -> bool:
         """Some work is in no checkpoint."""
         return await self._engine.db(artifacts.kept(request.key, BEHIND)) is not None
+
+
+def _read(content: bytes, run: str) -> Kept | None:
+    """None also for what can't be read: then the work goes on as without a checkpoint."""
+    head, _, pack = content.partition(b"\n")
+    try:
+        of, turn, tree, *base_and_branches = head.decode().split(" ")  # a branch may hold other blanks
+        return Kept(int(turn), Checkpoint(tree, pack), *base_and_branches) if of == run else None
+    except (ValueError, TypeError):
+        log.exception("a checkpoint of %s can't be read", run)
+        return None
