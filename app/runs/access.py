@@ -30,9 +30,9 @@ class Accesses:
             return
         await self._warm.outdate(access.repositories)
         tasks = [request for request, _ in await self._engine.db(tables.open_tasks()) if _concerns(access, request)]
-        runs = await self._engine.db(numbers.newest([request.key for request in tasks]))
+        runs = await self._engine.db(numbers.newest_ids([request.key for request in tasks]))
         for request in tasks:
-            run = f"{request.key}.{runs[request.key]}"
+            run = runs[request.key]
             await self._engine.stop_task(request.key, WHO[access.how], f"{run}/{access.how}")
             for holder in (request.key, run):
                 self._app.tokens.drop(holder)

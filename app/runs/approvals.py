@@ -10,7 +10,6 @@ from app.publish import replies
 from app.publish.view import view
 from app.runs import asked, log, numbers, tables
 from app.runs.engine import Engine, Json
-from app.runs.numbers import WORD
 from app.runs.tables import inbox, tasks
 
 
@@ -64,7 +63,7 @@ def _take(task: str, control: Control) -> Callable[[sa.Connection], int | None]:
             if not connection.execute(closed).rowcount:
                 return None
             connection.execute(inbox.delete().where(inbox.c.task == task, inbox.c.word == "stop"))
-            tables.say(task, WORD, control.actor.login, key)(connection)
+            tables.say(task, numbers.APPROVE, control.actor.login, key)(connection)
         return numbers.of(connection, task, key)
 
     return write

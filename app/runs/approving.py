@@ -11,7 +11,7 @@ from app.core.events import Approved, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.publish.view import View, view
-from app.runs import asked, holding, log
+from app.runs import asked, holding, log, numbers
 from app.runs.engine import Engine, Recorded
 from app.runs.ground import Ground
 from app.runs.holding import GONE
@@ -39,7 +39,7 @@ class Approving:
         seen = view(await log.whole(self._engine, request.key))
         event = Approved(by=request.approved.actor.login, paths=kept.asked.paths)
         return {
-            "summary": _summary(await self._engine.steps(f"{request.key}.1")),
+            "summary": _summary(await self._engine.steps(numbers.run_id(request.key, 1))),
             "cut_short": _cut_short(seen),
             "url": seen.pr_url,
             "via": seen.done.via if seen.done else "",

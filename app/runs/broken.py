@@ -56,8 +56,8 @@ class Breakage:
             self._known.add(broken.id)
 
     async def _see_to(self, broken: Broken) -> None:
-        task = broken.id.rpartition(".")[0]
-        if broken.kind in ("intake", "ask") and await self._engine.has(f"{task}.1"):
+        task = numbers.task_of(broken.id)
+        if broken.kind in ("intake", "ask") and await self._engine.has(numbers.run_id(task, 1)):
             return  # that run tells
         if await self._engine.db(tables.is_open(task)):
             await self._salvage(broken, task)
@@ -70,7 +70,8 @@ class Breakage:
         number = await self._engine.db(_number(task, broken.id))
         if request and number is not None:
             spec = {"task": task, "run": broken.id}
-            await self._engine.enqueue("salvage", f"{task}.{number}", tables.thread_of(request), spec)
+            run = numbers.run_id(task, number)
+            await self._engine.enqueue("salvage", run, tables.thread_of(request), spec)
 
     async def _ask_again(self, broken: Broken, task: str) -> None:
         log.error("a request can't be taken: %s", broken.why, extra={"task": task})

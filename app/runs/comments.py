@@ -131,11 +131,11 @@ class Comments:
     async def _look(self) -> None:
         places: defaultdict[str, int] = defaultdict(int)
         tasks = await self._engine.db(tables.open_tasks())
-        runs = await self._engine.db(numbers.newest([request.key for request, _ in tasks]))
-        ours = await self._engine.speaks_for([f"{task}.{run}" for task, run in runs.items()])
+        runs = await self._engine.db(numbers.newest_ids([request.key for request, _ in tasks]))
+        ours = await self._engine.speaks_for(runs.values())
         for request, comment_id in tasks:
             thread, run = tables.thread_of(request), runs[request.key]
-            if isinstance(request, ThreadRequest) and comment_id is not None and f"{request.key}.{run}" in ours:
+            if isinstance(request, ThreadRequest) and comment_id is not None and run in ours:
                 try:
                     await self._refresh(request, comment_id, places[thread], run)
                 except LeaseLost:  # the process slept: the next look asks anew whose they are
@@ -147,7 +147,7 @@ class Comments:
                 del self._written[request.key]  # others write it now
             places[thread] += 1
 
-    async def _refresh(self, request: ThreadRequest, comment_id: int, place: int, run: int) -> None:
+    async def _refresh(self, request: ThreadRequest, comment_id: int, place: int, run: str) -> None:
         written = self._written[request.key]
         since = time.monotonic() - written.at
         if written.lock.locked() or since < BETWEEN_EDITS:
@@ -155,7 +155,7 @@ class Comments:
         async with written.lock:
             await self._read(request, written)
             last = written.entries[-1] if written.entries else None
-            done = last.event if last and _is_of(last, request.key, run) else None
+            done = last.event if last and _is_of(last, run) else None
             if not isinstance(done, Done):
                 await self._edit(request, comment_id, place, written, since)
                 return
@@ -189,14 +189,10 @@ class Comments:
 
     async def _mend(self) -> None:
         tasks = await self._engine.db(tables.to_mend)
-        runs = await self._engine.db(numbers.newest([request.key for request, _ in tasks]))
-        ours = await self._engine.speaks_for([f"{task}.{run}" for task, run in runs.items()])
+        runs = await self._engine.db(numbers.newest_ids([request.key for request, _ in tasks]))
+        ours = await self._engine.speaks_for(runs.values())
         for request, comment_id in tasks:
-            if (
-                isinstance(request, ThreadRequest)
-                and comment_id is not None
-                and f"{request.key}.{runs[request.key]}" in ours
-            ):
+            if isinstance(request, ThreadRequest) and comment_id is not None and runs[request.key] in ours:
                 entries = await log_of.whole(self._engine, request.key)
                 await self._github(request).edit_comment(comment_id, await self._render(request, entries, 0))
                 await self._engine.db(tables.mended(request.key))
@@ -207,8 +203,10 @@ class Comments:
         written.entries.extend(found)
 
     async def _render(self, request: ThreadRequest, entries: list[Entry], place: int, now: float | None = None) -> str:
-        """Thousands of entries take long."""
-        runs = await self._engine.db(numbers.newest([request.key]))
+        """In a thread, for thousands of entries take long."""
+        runs = await self._engine.db(numbers.newest_ids([request.key]))
+        last = entries[-1] if entries else None
+        goes_on = last is not None and isinstance(last.event, Done) and not _is_of(last, runs[request.key])
         return await asyncio.to_thread(
             comment.status,
             request,
@@ -218,9 +216,7 @@ class Comments:
             server_url=self._server_url,
             limits_usd=self._limit_usd,
             patch_url=self._patch_url(request.key),
-            goes_on=bool(entries)
-            and isinstance(entries[-1].event, Done)
-            and not _is_of(entries[-1], request.key, runs[request.key]),
+            goes_on=goes_on,
         )
 
     def _github(self, request: Request) -> GitHub:
@@ -228,8 +224,8 @@ class Comments:
         return self._app.repository(request.key, request.installation, request.repository, COMMENT)
 
 
-def _is_of(entry: Entry, task: str, run: int) -> bool:
-    return entry.id.startswith(f"{task}.{run}.")
+def _is_of(entry: Entry, run: str) -> bool:
+    return entry.id.startswith(f"{run}.")
 
 
 async def _edit_surely(github: GitHub, comment_id: int, body: str) -> None:

@@ -24,7 +24,7 @@ from app.github.facts import Installation, RepositoryFacts
 from app.github.tokens import LOOK
 from app.github.user import User
 from app.publish import head_branch
-from app.runs import by_token, log, patch, tables
+from app.runs import by_token, log, numbers, patch, tables
 from app.runs.engine import Engine, Workflow
 from app.runs.steps import attempt, checked
 from app.runs.workflow import patiently
@@ -83,7 +83,7 @@ class Desk:
     async def workflow(self, workflow: Workflow, spec: Json) -> Json:
         request = CodeRequest.model_validate(spec)
         checked(await workflow.step("take", partial(attempt, self._take, request)))
-        await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
+        await self._engine.enqueue("run", numbers.run_id(request.key, 1), tables.thread_of(request), spec)
         return {}
 
     async def _take(self, request: CodeRequest) -> Json:

@@ -19,7 +19,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 from app.core.errors import Transient
 from app.core.fence import ACTING
 from app.core.redact import Redactor
-from app.runs import tables
+from app.runs import numbers, tables
 from app.runs.database import Database, mark
 from app.runs.holders import Execution
 from app.runs.leases import BEAT, Leases
@@ -183,7 +183,7 @@ class Engine(Records):
 
     async def _hear_others(self) -> None:
         """What other processes have written: stops for what runs here, and steps that readers here wait for."""
-        for task in await self.db(tables.stopped([run.rpartition(".")[0] for run in self._running])):
+        for task in await self.db(tables.stopped([numbers.task_of(run) for run in self._running])):
             self.stopping(task).set()
         self._wake(*self._wakers)
 
@@ -251,7 +251,7 @@ class Engine(Records):
 
     def recorded(self, workflow_id: str) -> None:
         """Wake whoever waits for news, of this task or of any."""
-        news = self._news.pop(workflow_id.rpartition(".")[0], None)
+        news = self._news.pop(numbers.task_of(workflow_id), None)
         self._wake(*self._wakers, *([news] if news else []))
 
     def _wake(self, *events: asyncio.Event) -> None:

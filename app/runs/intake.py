@@ -15,7 +15,7 @@ from app.github.client import GitHub
 from app.github.errors import NotFound, Refused
 from app.github.tokens import CHECK, COMMENT
 from app.publish import comment, replies
-from app.runs import tables
+from app.runs import numbers, tables
 from app.runs.approvals import Approvals
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Workflow
@@ -89,7 +89,7 @@ class Intake:
         return {"allowed": same and may_start(permission.level), "level": permission.level if same else "none"}
 
     async def _enqueue(self, request: ThreadRequest, spec: Json) -> None:
-        await self._engine.enqueue("run", f"{request.key}.1", tables.thread_of(request), spec)
+        await self._engine.enqueue("run", numbers.run_id(request.key, 1), tables.thread_of(request), spec)
 
     async def _turn_away(self, request: ThreadRequest, why: Json) -> Json:
         """A line once for each person and each task that was taken since; more than that get a reaction."""
@@ -146,7 +146,7 @@ class Intake:
             checked(await workflow.step("answer", partial(attempt, self._tell, control, why)))
             return
         request = REQUEST.validate_python(taken["request"])
-        run = f"{request.key}.{taken['run']}"
+        run = numbers.run_id(request.key, taken["run"])
         await self._engine.enqueue("run", run, tables.thread_of(request), taken["request"])
         checked(await workflow.step("acknowledge", partial(attempt, self._nod, control)))
 

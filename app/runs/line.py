@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core.task import ThreadRequest
-from app.runs import tables
+from app.runs import numbers, tables
 from app.runs.engine import Engine
 from app.runs.tables import metadata, tasks
 from app.trigger.load import Full, Load, full, goes_next
@@ -63,7 +63,7 @@ class Line:
         if time.monotonic() - self._looked > LOOK / 2:
             self._looked = time.monotonic()
             unfinished = await self._engine.unfinished("intake", "run", "salvage")
-            self._alive = frozenset(workflow.rpartition(".")[0] for workflow in unfinished)
+            self._alive = frozenset(map(numbers.task_of, unfinished))
         return self._alive
 
 

@@ -28,7 +28,7 @@ async def behind(engine: Engine, task: str, after: int, most: int | None = None)
     """Events behind the place `after`, of `most` steps, and the next `after`: all is read where that stays the same."""
     over, steps = divmod(after, _RUN)
     run = over + 1
-    found, reached = await engine.entries(f"{task}.{run}", steps, most)
+    found, reached = await engine.entries(numbers.run_id(task, run), steps, most)
     if reached == steps and run < (await engine.db(numbers.newest([task])))[task]:
         return [], run * _RUN  # the next one begins when this one is over
     return found, over * _RUN + reached

@@ -1,4 +1,7 @@
-"""The runs of a task: the first, in which a model works, and one more for each approval that was taken and each run that was salvaged."""
+"""The runs of a task: the first, in which a model works, and one more for each approval that was taken and each run that was salvaged.
+
+The id of a run is that of its workflow: `<task>.1`, `<task>.2`…
+"""
 
 from collections.abc import Callable, Collection
 
@@ -6,15 +9,25 @@ import sqlalchemy as sa
 
 from app.runs.tables import inbox
 
-WORD, SALVAGE = "approve", "salvage"
+APPROVE, SALVAGE = "approve", "salvage"
 """In a task's inbox."""
+_MAKES_A_RUN = inbox.c.word.in_((APPROVE, SALVAGE))
+
+
+def run_id(task: str, number: int) -> str:
+    return f"{task}.{number}"
+
+
+def task_of(workflow_id: str) -> str:
+    """Of a run, or of any other workflow of the task, such as `<task>.intake`."""
+    return workflow_id.rpartition(".")[0]
 
 
 def newest(tasks: Collection[str]) -> Callable[[sa.Connection], dict[str, int]]:
     """The number of each task's newest run, whether it has begun or not."""
     query = (
         sa.select(inbox.c.task, sa.func.count().label("more"))
-        .where(inbox.c.task.in_(tasks), inbox.c.word.in_((WORD, SALVAGE)))
+        .where(inbox.c.task.in_(tasks), _MAKES_A_RUN)
         .group_by(inbox.c.task)
     )
 
@@ -25,10 +38,13 @@ def newest(tasks: Collection[str]) -> Callable[[sa.Connection], dict[str, int]]:
     return read
 
 
+def newest_ids(tasks: Collection[str]) -> Callable[[sa.Connection], dict[str, str]]:
+    """As `newest`, the run's id."""
+    return lambda c: {task: run_id(task, number) for task, number in newest(tasks)(c).items()}
+
+
 def of(connection: sa.Connection, task: str, key: str) -> int:
     """The number of the run that the word under this key has made."""
     seq = sa.select(inbox.c.seq).where(inbox.c.key == key).scalar_subquery()
-    words = sa.select(sa.func.count()).where(
-        inbox.c.task == task, inbox.c.word.in_((WORD, SALVAGE)), inbox.c.seq <= seq
-    )
+    words = sa.select(sa.func.count()).where(inbox.c.task == task, _MAKES_A_RUN, inbox.c.seq <= seq)
     return 1 + int(connection.execute(words).scalar_one())

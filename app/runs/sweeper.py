@@ -7,7 +7,7 @@ next step finds it. One of a task that this database does not know is left alone
 import asyncio
 import logging
 
-from app.runs import artifacts, checkpoints, tables
+from app.runs import artifacts, checkpoints, numbers, tables
 from app.runs.engine import Engine
 from app.runs.warm import Warm
 from app.sandbox.base import Sandboxes
@@ -35,7 +35,7 @@ class Sweeper:
         await self._engine.db(artifacts.drop_of_what_is_over((checkpoints.NAME, checkpoints.BEHIND)))
         await self._warm.forget_stale()
         for sandbox_id, run in (await self._sandboxes.runs()).items():
-            task = run.rpartition(".")[0]
+            task = numbers.task_of(run)
             if await self._engine.db(tables.is_over(task)):
                 log.warning("the sandbox of a task that is over is removed: %s", sandbox_id, extra={"task": task})
                 await self._sandboxes.end(sandbox_id)
