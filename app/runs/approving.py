@@ -4,7 +4,6 @@ Each body may run again after a crash, so each looks first or is keyed; each ret
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from app.core.errors import UserError
 from app.core.events import Approved, StageBegan, Status
@@ -12,14 +11,12 @@ from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.publish.view import View, view
 from app.runs import asked, holding, log, numbers
-from app.runs.engine import Engine, Recorded
+from app.runs.engine import Engine, Json, Recorded
 from app.runs.ground import Ground
 from app.runs.holding import GONE
 from app.runs.stages import Stages
 from app.sandbox import parcel, repo
 from app.sandbox.base import Sandbox, Sandboxes
-
-Json = dict[str, Any]
 
 
 class Approving:

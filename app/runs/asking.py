@@ -1,11 +1,7 @@
 """What the model was asked for and has not answered yet, on disk before the request is sent: whatever was sent is counted."""
 
-from typing import Any
-
 from app.runs import tables
-from app.runs.engine import Engine
-
-Json = dict[str, Any]
+from app.runs.engine import Engine, Json
 
 
 class Asking:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.agent.loop import Ended, unless
 from app.core.events import Check, Event, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request
-from app.runs.engine import Engine
+from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
 from app.runs.stop import Stop
 from app.sandbox import repo
@@ -16,7 +15,6 @@ from app.sandbox.base import Call, Result, Sandbox, Sandboxes
 from app.tools.base import tail
 from app.tools.bash import shell
 
-Json = dict[str, Any]
 SETUP_SECONDS = 900.0
 CHECK_SECONDS = 900.0
 OUTPUT_SHOWN = 6_000

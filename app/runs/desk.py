@@ -10,7 +10,6 @@ import secrets
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from app.core.api_keys import NOBODY
 from app.core.errors import Refusal
@@ -25,11 +24,10 @@ from app.github.tokens import LOOK
 from app.github.user import User
 from app.publish import head_branch
 from app.runs import by_token, log, numbers, patch, tables
-from app.runs.engine import Engine, Workflow
+from app.runs.engine import Engine, Json, Workflow
 from app.runs.steps import attempt, checked
 from app.runs.workflow import patiently
 
-Json = dict[str, Any]
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _NEEDED = ("contents", "pull_requests")
 

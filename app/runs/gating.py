@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from app.core.apart import apart
 from app.core.events import Changed, StageBegan, Status
 from app.core.redact import Redactor
 from app.publish.changes import Contents, Limits, Verdicts, compared, content_of, judge, touches_tests
 from app.runs import patch
-from app.runs.engine import Engine
+from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
 from app.runs.holding import DIFF_SHOWN, Holding, only_approved
 from app.sandbox import repo
 from app.sandbox.base import Sandbox, Sandboxes
 from app.sandbox.repo import Change
 
-Json = dict[str, Any]
 JUDGED_HERE = 200_000
 """Bytes of contents: a search in them keeps the interpreter for about 0.1 s a MB."""
 

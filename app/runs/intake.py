@@ -18,13 +18,12 @@ from app.publish import comment, replies
 from app.runs import numbers, tables
 from app.runs.approvals import Approvals
 from app.runs.comments import Comments
-from app.runs.engine import Engine, Workflow
+from app.runs.engine import Engine, Json, Workflow
 from app.runs.line import Line
 from app.runs.steps import Failed, attempt, checked
 from app.trigger.policy import may_start
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
 
 
 class Intake:

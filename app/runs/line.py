@@ -7,17 +7,15 @@ What is asked for by `POST /code` goes past this line: its callers have a key of
 import asyncio
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import sqlalchemy as sa
 
 from app.core.task import ThreadRequest
 from app.runs import numbers, tables
-from app.runs.engine import Engine
+from app.runs.engine import Engine, Json
 from app.runs.tables import metadata, tasks
 from app.trigger.load import Full, Load, full, goes_next
 
-Json = dict[str, Any]
 LOOK = 2.0
 """Seconds between two looks at whether it is a task's turn."""
 TOGETHER = 50

@@ -16,14 +16,13 @@ from app.core.events import Check, LeftOutPath, Via
 from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.approving import Approving
 from app.runs.checking import Checking
-from app.runs.engine import Workflow
+from app.runs.engine import Json, Workflow
 from app.runs.footing import Footing
 from app.runs.gating import Gating
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.steps import Body, Failed, GivenUp, after, attempt_once, checked
 
-Json = dict[str, Any]
 MENDS = 3
 """Times that failing checks go back to the model."""
 NOT_THAT = "What would be let in is not exactly what was approved, so nothing was."

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from typing import Any, Literal
+from typing import Literal
 
 from app.core.errors import UserError
 from app.core.events import Check, Done, LeftOut, LeftOutPath, PRCreated, Published, Via
@@ -13,14 +13,13 @@ from app.publish.commit import Work, check_judged, let_in_text
 from app.publish.pull_request import title_and_body
 from app.runs import asked, patch, tables
 from app.runs.comments import Comments
-from app.runs.engine import Engine
+from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
 from app.runs.place import Offer, PlaceOf
 from app.sandbox import repo
 from app.sandbox.base import Sandboxes
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
 
 
 class Publishing:

@@ -13,7 +13,7 @@ from app.publish.view import view
 from app.runs import log, tables
 from app.runs.checking import Checking
 from app.runs.checkpoints import Checkpoints
-from app.runs.engine import Engine, Workflow
+from app.runs.engine import Engine, Json, Workflow
 from app.runs.gating import Gating
 from app.runs.ground import Ground
 from app.runs.pipeline import End
@@ -23,7 +23,6 @@ from app.runs.steps import Body, Failed, Gone, attempt, checked
 from app.sandbox import checkpoint
 from app.sandbox.base import Sandboxes
 
-Json = dict[str, Any]
 WHY = "The server could not go on with this work, for it was updated meanwhile or has a bug; its log has the details."
 KEPT = "What was done up to turn {turn} is here; ask again for the rest."
 NOTHING = "Nothing that was changed is kept; ask again."

@@ -11,10 +11,9 @@ from itertools import groupby
 from typing import Any
 
 from app.core.task import Request
-from app.runs.engine import Recorded
+from app.runs.engine import Json, Recorded
 from app.tools.tool import one_line, short
 
-Json = dict[str, Any]
 Value = str | int | bool | list[str]
 AGENT = "backspace"
 PROVIDER = "anthropic"

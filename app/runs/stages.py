@@ -6,7 +6,6 @@ Each body may run again after a crash, so each looks first or is keyed; each ret
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from app.agent import context
 from app.agent.budget import Limits
@@ -21,7 +20,7 @@ from app.runs import checks
 from app.runs.asking import Asking
 from app.runs.checkpoints import Checkpoints
 from app.runs.checks import Checks
-from app.runs.engine import Engine
+from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
 from app.runs.place import PlaceOf
 from app.runs.stop import Stop
@@ -29,7 +28,6 @@ from app.runs.warm import Warm
 from app.sandbox import checkpoint, repo
 from app.sandbox.base import Sandbox, Sandboxes
 
-Json = dict[str, Any]
 FILES = 200_000
 """Tracked paths that are looked at."""
 INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
