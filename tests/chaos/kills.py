@@ -114,13 +114,15 @@ class Killing:
         while not self._is_over():
             moment, now = self._log.now(), time.monotonic()
             alive = self._alive(moment)
-            if alive and self._may_kill(moment):
+            may = bool(alive) and self._may_kill(moment)
+            if now - looked > 0.1:
+                looked = now
+                for fault in [fault for fault in self._held if self._jobs[0].repo.hit(fault)]:
+                    boundary = self._held.pop(fault)  # its client waits a few seconds only: now, or not at all
+                    if may:
+                        return boundary
+            if may:
                 end = min(end, now + REACH)
-                if now - looked > 0.1:
-                    looked = now
-                    for fault in list(self._held):
-                        if self._jobs[0].repo.hit(fault):
-                            return self._held.pop(fault)
                 if now > end or wanted & {run.stage for run in alive}:
                     time.sleep(self._random.uniform(0, WITHIN) * self._random.choice((0, 0, 1)))
                     return ""
