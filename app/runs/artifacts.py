@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.runs.tables import OVER, metadata, over_before
 
-artifacts = sa.Table(
+table = sa.Table(
     "artifact",
     metadata,
     sa.Column("task", sa.Text, primary_key=True),
@@ -23,20 +23,20 @@ def keep(task: str, name: str, content: bytes) -> Callable[[sa.Connection], None
 
     def write(connection: sa.Connection) -> None:
         drop(task, name)(connection)
-        connection.execute(artifacts.insert().values(task=task, name=name, at=time.time(), content=content))
+        connection.execute(table.insert().values(task=task, name=name, at=time.time(), content=content))
 
     return write
 
 
 def drop(task: str, name: str) -> Callable[[sa.Connection], None]:
     def write(connection: sa.Connection) -> None:
-        connection.execute(artifacts.delete().where(artifacts.c.task == task, artifacts.c.name == name))
+        connection.execute(table.delete().where(table.c.task == task, table.c.name == name))
 
     return write
 
 
 def kept(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
-    query = sa.select(artifacts.c.content).where(artifacts.c.task == task, artifacts.c.name == name)
+    query = sa.select(table.c.content).where(table.c.task == task, table.c.name == name)
     return lambda c: c.execute(query).scalar_one_or_none()
 
 
@@ -44,13 +44,13 @@ def forget_before(at: float) -> Callable[[sa.Connection], None]:
     """Those of tasks that are over and were asked for before this moment, in Unix seconds."""
 
     def write(connection: sa.Connection) -> None:
-        connection.execute(artifacts.delete().where(artifacts.c.task.in_(over_before(at))))
+        connection.execute(table.delete().where(table.c.task.in_(over_before(at))))
 
     return write
 
 
 def drop_of_what_is_over(names: Collection[str]) -> Callable[[sa.Connection], None]:
     def write(connection: sa.Connection) -> None:
-        connection.execute(artifacts.delete().where(artifacts.c.name.in_(names), artifacts.c.task.in_(OVER)))
+        connection.execute(table.delete().where(table.c.name.in_(names), table.c.task.in_(OVER)))
 
     return write

@@ -6,8 +6,7 @@ import sqlalchemy as sa
 
 from app.core.events import LeftOutPath
 from app.core.task import REQUEST, AnyRequest, Words
-from app.runs import artifacts as stored
-from app.runs.artifacts import artifacts
+from app.runs import artifacts
 from app.runs.engine import Engine
 from app.runs.tables import tasks
 from app.sandbox.repo import Change
@@ -37,24 +36,25 @@ async def keep(engine: Engine, task: str, approval: str, kept: Kept) -> None:
 
     def write(connection: sa.Connection) -> None:
         drop(task)(connection)
-        stored.keep(task, _NAME + approval, content)(connection)
+        artifacts.keep(task, _NAME + approval, content)(connection)
 
     await engine.keep(write)
 
 
 def drop(task: str) -> Callable[[sa.Connection], None]:
     """What was let in stays known as such."""
-    old = sa.and_(artifacts.c.task == task, artifacts.c.name.startswith(_NAME), artifacts.c.content != _LET_IN)
+    of = artifacts.table.c
+    old = of.task == task, of.name.startswith(_NAME), of.content != _LET_IN
 
     def write(connection: sa.Connection) -> None:
-        connection.execute(artifacts.delete().where(old))
+        connection.execute(artifacts.table.delete().where(*old))
 
     return write
 
 
 async def kept(engine: Engine, task: str, approval: str) -> Kept | None:
     """None where it is not kept any more, or let in already."""
-    content = await engine.db(stored.kept(task, _NAME + approval))
+    content = await engine.db(artifacts.kept(task, _NAME + approval))
     if not content:
         return None
     asked, _, pack = content.partition(b"\n")
@@ -62,20 +62,20 @@ async def kept(engine: Engine, task: str, approval: str) -> Kept | None:
 
 
 async def is_let_in(engine: Engine, task: str, approval: str) -> bool:
-    return await engine.db(stored.kept(task, _NAME + approval)) == _LET_IN
+    return await engine.db(artifacts.kept(task, _NAME + approval)) == _LET_IN
 
 
 async def note_let_in(engine: Engine, task: str, approval: str) -> None:
     """Its content is on the branch now, and of no use here."""
-    await engine.keep(stored.keep(task, _NAME + approval, _LET_IN))
+    await engine.keep(artifacts.keep(task, _NAME + approval, _LET_IN))
 
 
 def tasks_that_ask(approval: str) -> Callable[[sa.Connection], list[AnyRequest]]:
     """Tasks of any repository that left this content out, the newest first."""
     query = (
         sa.select(tasks.c.request)
-        .join(artifacts, artifacts.c.task == tasks.c.key)
-        .where(artifacts.c.name == _NAME + approval)
+        .join(artifacts.table, artifacts.table.c.task == tasks.c.key)
+        .where(artifacts.table.c.name == _NAME + approval)
         .order_by(tasks.c.seq.desc())
     )
     return lambda c: [REQUEST.validate_python(request) for request in c.execute(query).scalars()]
