@@ -159,8 +159,10 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def content_of(changes: Sequence[Change]) -> str:
-    """What stands for exactly these changes, in the order of their paths. 128 bits: who can choose two contents must not find two with
-    the same."""
+    """What stands for exactly these changes, which are in the order of their paths.
+
+    128 bits: who can choose two contents must not find two with the same.
+    """
     entries = "".join(f"{change.new_mode} {change.new_sha}\t{change.path}\0" for change in changes)
     return hashlib.sha256(entries.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 

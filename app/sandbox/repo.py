@@ -196,9 +196,8 @@ async def candidate(sandbox: Sandbox, base: str, paths: Sequence[str], key: str)
 
 async def laid_over(sandbox: Sandbox, base: str, chosen: Sequence[Change], key: str) -> str:
     """SHA of the tree that is the base with these changes over it, whose blobs are there."""
-    ordered = sorted(
-        chosen, key=lambda change: change.status != "D"
-    )  # a file gives way before a folder of its name comes
+    # A file gives way before a folder of its name comes.
+    ordered = sorted(chosen, key=lambda change: change.status != "D")
     entries = b"".join(f"{c.new_mode} {c.new_sha}\t{c.path}\0".encode(errors="surrogateescape") for c in ordered)
     return await git.printed(sandbox, CANDIDATE, base, key=key, stdin=entries)
 
