@@ -7,14 +7,13 @@ from pathlib import Path
 
 import aiohttp
 
-from app.agent.claude import Claude
 from app.core.errors import Transient, UserError
 from app.github.errors import NotFound, Unauthorized
 from app.runs.database import Database
 from app.sandbox import bubblewrap
 from app.serving import commands_run, recorded_in
 from app.settings import Settings, load
-from app.wiring import app_of, sandboxes_of, user_of
+from app.wiring import app_of, claude_of, sandboxes_of, user_of
 
 NEEDED = {"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write"}
 EVENTS = ("issue_comment", "issues")
@@ -110,9 +109,7 @@ async def _token(settings: Settings) -> str:
 
 
 async def _model(settings: Settings) -> str:
-    claude = Claude(
-        settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
-    )
+    claude = claude_of(settings)
     try:
         await claude.check()
     finally:

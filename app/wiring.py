@@ -163,6 +163,11 @@ def user_of(settings: Settings, session: aiohttp.ClientSession) -> User | None:
     return User(session, settings.github_api_url, token.get_secret_value()) if token else None
 
 
+def claude_of(settings: Settings) -> Claude:
+    key = settings.anthropic_api_key.get_secret_value()
+    return Claude(key, settings.anthropic_base_url, settings.backspace_model)
+
+
 def _comments_of(settings: Settings, engine: Engine, app: App) -> Comments:
     return Comments(
         engine=engine,
@@ -201,9 +206,6 @@ def _runs(
     warm: Warm,
 ) -> tuple[Pipeline, Salvage]:
     """The code of a task's runs."""
-    claude = Claude(
-        settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url, settings.backspace_model
-    )
     limits = Limits(
         usd=settings.backspace_task_usd,
         minutes=settings.backspace_task_minutes,
@@ -215,7 +217,7 @@ def _runs(
         engine=engine,
         place_of=place_of,
         sandboxes=sandboxes,
-        claude=claude,
+        claude=claude_of(settings),
         limits=limits,
         redactor=redactor,
         warm=warm,
