@@ -78,8 +78,13 @@ class Comments:
         await self._engine.db(tables.set_comment(request.key, found))
         return found
 
-    async def settle(self, request: ThreadRequest, outcome: Outcome) -> None:
-        """Write the last state, react, close the task. Raises Transient; a comment that somebody deleted is made once more."""
+    async def settle(self, run: str, request: ThreadRequest, outcome: Outcome) -> None:
+        """Write the last state, react, close the task: nothing where it has a newer run.
+
+        Raises Transient; a comment that somebody deleted is made once more.
+        """
+        if not await self._engine.db(numbers.is_newest(run)):
+            return
         written = self._written[request.key]
         async with written.lock:
             await self._read(request, written)
@@ -88,7 +93,8 @@ class Comments:
                 await self.react(request, outcome)
             except (NotFound, Refused, Conflict) as e:
                 log.warning("the last state could not be shown: %s", e, extra={"task": request.key})
-            await self._engine.db(tables.set_outcome(request.key, outcome))
+            if not await self._engine.db(numbers.close(run, outcome)):
+                return
         self._written.pop(request.key, None)
         self._engine.forget(request.key)
         await self._app.tokens.revoke(request.key)
@@ -161,7 +167,7 @@ class Comments:
                 return
         written.at = time.monotonic()
         if not await self._engine.db(tables.is_over(request.key)):  # its own step has given up
-            await self.settle(request, done.outcome)
+            await self.settle(run, request, done.outcome)
 
     async def _edit(self, request: ThreadRequest, comment_id: int, place: int, written: _Written, since: float) -> None:
         """Unless there is nothing new to say, or no room for it: newer words will come."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
+from app.core.task import Outcome
+from app.runs import tables
 from app.runs.tables import inbox
 
 APPROVE, SALVAGE = "approve", "salvage"
@@ -48,3 +50,21 @@ def of(connection: sa.Connection, task: str, key: str) -> int:
     seq = sa.select(inbox.c.seq).where(inbox.c.key == key).scalar_subquery()
     words = sa.select(sa.func.count()).where(inbox.c.task == task, _MAKES_A_RUN, inbox.c.seq <= seq)
     return 1 + int(connection.execute(words).scalar_one())
+
+
+def is_newest(run: str) -> Callable[[sa.Connection], bool]:
+    task = task_of(run)
+    return lambda c: newest_ids([task])(c)[task] == run
+
+
+def close(run: str, outcome: Outcome) -> Callable[[sa.Connection], bool]:
+    """The task of this run is over, unless a newer run of it has opened it again: whether it is."""
+
+    def write(connection: sa.Connection) -> bool:
+        tables.hold(task_of(run))(connection)
+        if not is_newest(run)(connection):
+            return False
+        tables.set_outcome(task_of(run), outcome)(connection)
+        return True
+
+    return write

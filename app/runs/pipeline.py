@@ -75,7 +75,7 @@ class Pipeline:
         except Failed as e:
             end = End("failed", str(e))
         await tried("end", self._publishing.end, workflow.id, request, end.outcome, end.why, end.pr_url, end.via)
-        await tried("report", self._publishing.report, request, end.outcome)
+        await tried("report", self._publishing.report, workflow.id, request, end.outcome)
         return {"outcome": end.outcome}
 
     async def _line(self, step: Step, working: Step, run: str, request: ThreadRequest | CodeRequest) -> End:

@@ -11,7 +11,7 @@ from app.core.task import Outcome, Request, ThreadRequest
 from app.github.errors import Conflict, NotFound, Refused
 from app.publish.commit import Work, check_judged, let_in_text
 from app.publish.pull_request import title_and_body
-from app.runs import asked, patch, tables
+from app.runs import asked, numbers, patch
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
@@ -107,16 +107,16 @@ class Publishing:
         with contextlib.suppress(UserError):  # the way to the repository is not set any more: no credentials are left
             await self._place_of(request).close(run)
 
-    async def report(self, request: Request, outcome: Outcome) -> Json:
+    async def report(self, run: str, request: Request, outcome: Outcome) -> Json:
         """The comment's last state, where a thread asked, and the task is closed. Where this fails for long, the comments' loop goes on."""
         if not isinstance(request, ThreadRequest):
             await self._tell_approver(request, outcome)
-            await self._engine.db(tables.set_outcome(request.key, outcome))
-            self._engine.forget(request.key)
+            if await self._engine.db(numbers.close(run, outcome)):
+                self._engine.forget(request.key)
         elif self._comments is None:
             raise UserError("The App's settings are missing now, so the thread can't be told: set them again.")
         else:
-            await self._comments.settle(request, outcome)
+            await self._comments.settle(run, request, outcome)
         return {"events": []}
 
     async def _tell_approver(self, request: Request, outcome: Outcome) -> None:

@@ -63,7 +63,7 @@ class Salvage:
             outcome = end.outcome
             body = partial(self._publishing.end, workflow.id, request, outcome, end.why, end.pr_url, end.via)
             await workflow.step("end", partial(attempt, body))
-        await workflow.step("report", partial(attempt, self._publishing.report, request, outcome))
+        await workflow.step("report", partial(attempt, self._publishing.report, workflow.id, request, outcome))
         return {"outcome": outcome}
 
     async def _look(self, run: str, task: str, broken: str) -> Json:

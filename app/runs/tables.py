@@ -90,6 +90,11 @@ def set_comment(key: str, comment_id: int) -> Callable[[sa.Connection], None]:
     return lambda c: _done(c.execute(tasks.update().where(tasks.c.key == key).values(comment_id=comment_id)))
 
 
+def hold(key: str) -> Callable[[sa.Connection], None]:
+    """What others are about to do to this task waits for the end of the transaction."""
+    return lambda c: _done(c.execute(sa.select(tasks.c.seq).where(tasks.c.key == key).with_for_update()))
+
+
 def set_outcome(key: str, outcome: Outcome) -> Callable[[sa.Connection], None]:
     def write(connection: sa.Connection) -> None:
         connection.execute(tasks.update().where(tasks.c.key == key).values(outcome=outcome))

@@ -277,6 +277,20 @@ MUTANTS = (
         ("tests/runs/test_steps.py::test_what_can_not_be_recorded_is_a_bug_of_its_step_and_not_the_end_of_the_run",),
     ),
     Mutant(
+        "a run closes no task that another has opened again",
+        "app/runs/numbers.py",
+        "        if not is_newest(run)(connection):\n",
+        "        if False:\n",
+        ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
+    ),
+    Mutant(
+        "an older run writes no last state",
+        "app/runs/comments.py",
+        "        if not await self._engine.db(numbers.is_newest(run)):\n",
+        "        if False:\n",
+        ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
+    ),
+    Mutant(
         "a run that can't go on is salvaged",
         "app/runs/broken.py",
         "if await self._engine.db(tables.is_open(task)):",

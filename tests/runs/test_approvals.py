@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from app.publish import replies
 from app.runs import asked, log, numbers, tables
 from app.runs.approvals import Approvals
 from app.runs.asked import Asked, Kept
+from app.runs.comments import Comments
 from app.runs.database import Database
 from app.runs.ground import Ground
 from app.runs.holding import only_approved
@@ -94,6 +95,19 @@ async def test_while_the_task_is_at_work_it_waits(recorded: Recorded) -> None:
         await recorded.take(51)
     await recorded.db(tables.set_outcome(task, "failed"))
     assert (await recorded.take(51))["run"] == 3, "what failed can be said again"
+
+
+async def test_an_older_run_does_not_close_what_was_opened_again(recorded: Recorded) -> None:
+    """Its step was recorded too late, or its comment was looked at too early: a server that was killed, or slow."""
+    task = await recorded.task(1, *READY)
+    request = ThreadRequest.model_validate((await recorded.take())["request"])
+    nothing: Any = None
+    comments = Comments(engine=cast(Any, recorded), app=nothing, server_url="", limit_usd=1, patch_url=nothing)
+    await comments.settle(f"{task}.1", request, "ready")
+    assert not await recorded.db(numbers.close(f"{task}.1", "ready"))
+    assert await recorded.db(tables.is_open(task))
+    assert await recorded.db(numbers.close(f"{task}.2", "ready"))
+    assert await recorded.db(tables.is_over(task))
 
 
 async def test_what_is_let_in_is_let_in(recorded: Recorded) -> None:
