@@ -29,6 +29,7 @@ TRAPS = bash(
     "git init -q --bare nested; echo '* filter=x' >>.git/info/attributes; rm -r trap nested"
 )
 STARTING = {
+    "app/core/apart.py": "Python, for one function of ours",
     "app/demo.py": "our own servers",
     "app/publish/gh.py": "gh, without a repository",
     "app/runs/by_path.py": "git in the asker's own repository, for `backspace run --repo`",

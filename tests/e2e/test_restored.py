@@ -13,10 +13,10 @@ def test_a_copy_made_while_work_went_on_goes_on_with_it(lab: Lab) -> None:
         repo = lab.repository(server)
         issue = repo.ask(
             {"tools": [FIX]},
-            {"tools": [bash("touch began; sleep 2")]},
+            {"tools": [bash("touch ../began; sleep 2")]},
             *({"text": "Greet with a comma"} for _ in range(2)),
         )
-        until(lambda: server.has_made("began"))
+        until(lambda: server.has_made("../began"))
         file, copy = server.home / "backspace.db", server.home / "copy.db"
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)

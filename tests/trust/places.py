@@ -86,11 +86,12 @@ def _json(text: bytes) -> Any:
 def local_sandbox(folder: Path) -> Json:
     """A report like the stand-in's: the processes whose command line names the folder, and all that they began."""
     processes = {int(path.name): path for path in Path("/proc").iterdir() if path.name.isdecimal()}
-    ours: set[int] = {pid for pid, path in processes.items() if os.fsencode(folder) in _read(path / "cmdline")}
-    for pid, path in sorted(processes.items()):
-        status = _read(path / "status").decode().partition("PPid:")[2].split()
-        if status and int(status[0]) in ours:
-            ours.add(pid)
+    parents = {pid: _parent(path) for pid, path in processes.items()}
+    ours: set[int] = set()
+    more = {pid for pid, path in processes.items() if os.fsencode(folder) in _read(path / "cmdline")}
+    while more:  # a child's number may be the smaller one, where numbers began anew
+        ours |= more
+        more = {pid for pid, parent in parents.items() if parent in ours} - ours
     listed = [{name: _list(processes[pid] / name) for name in ("cmdline", "environ")} for pid in sorted(ours)]
     return {
         "disk": str(folder),
@@ -98,6 +99,11 @@ def local_sandbox(folder: Path) -> Json:
         "envs": {},
         "processes": [{"argv": p["cmdline"], "environ": p["environ"]} for p in listed],
     }
+
+
+def _parent(process: Path) -> int | None:
+    status = _read(process / "status").decode().partition("PPid:")[2].split()
+    return int(status[0]) if status else None
 
 
 def _read(path: Path) -> bytes:
