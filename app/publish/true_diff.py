@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.core.clean import shown
+from app.core.redact import Redactor
 from app.publish.contents import is_named
 from app.sandbox.repo import Change
 
@@ -12,16 +13,22 @@ LINES = 3_000
 """Lines of a file, between those that both begin and both end with, that are compared."""
 AROUND = 3
 """Lines shown around each change."""
+LINE = 500
+"""Characters of a changed line. A block of code on a page has room for some 120, and nobody scrolls through much more than that."""
+_HIDES_ITS_END = re.compile(r"^[\s\u2800]{81}|[^\s\u2800][\s\u2800]{41}")
+"""What comes behind so many blanks is off a page where all before it seems to be the whole line: 40 are enough to align what follows,
+80 to indent ten levels deep. A tab counts for eight, as it may be shown."""
 _LOOKS_LIKE_A_LINE = re.compile("\r(?!\n)|[\u2028\u2029]")
 """What follows it in a line that comes would look, on a page, like a line that was there before."""
 
 
 def true_diff(
-    changes: Sequence[Change], before: Mapping[str, bytes], new: Mapping[str, bytes], limit: int
+    changes: Sequence[Change], before: Mapping[str, bytes], new: Mapping[str, bytes], limit: int, known: Redactor
 ) -> str | None:
-    """All that these changes do; None where not all of it can be shown in `limit` characters, hidden ones written out.
+    """All that these changes do; None where not all of it can be seen in `limit` characters, hidden ones written out.
 
-    `before`, `new`: the bytes by path, where there are some. None, too, where they are not those that the change names.
+    `before`, `new`: the bytes by path, where there are some. None, too, where they are not those that the change names, where `known`
+    would take something out of it, and where the end of a line that comes or goes would be off the page.
     """
     whole = ""
     for change in changes:
@@ -32,10 +39,17 @@ def true_diff(
         lines = _compared(old_text, new_text)
         if lines is None:
             return None
-        whole += "\n".join([*_head(change), *lines]) + "\n"
+        lines = [*_head(change), *lines]
+        if any(_is_long(line[1:]) for line in lines if not line.startswith(" ")):
+            return None
+        whole += "\n".join(lines) + "\n"
         if len(shown(whole)) > limit:
             return None
-    return whole
+    return whole if known.text(whole) == whole else None
+
+
+def _is_long(line: str) -> bool:
+    return len(shown(line)) > LINE or _HIDES_ITS_END.search(line.expandtabs(8)) is not None
 
 
 def _head(change: Change) -> Iterator[str]:

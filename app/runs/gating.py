@@ -37,6 +37,9 @@ class Gating:
             await patch.drop(self._engine, ground.request.key)
             return {"refused": None, "changes": [], "left_out": [], "events": []}
         verdicts = await self._judged(sandbox, ground, found, key)
+        approval = ground.request.approved
+        if approval and content_of(verdicts.passed) != approval.content:
+            return {"refused": verdicts.refused, "changes": [], "left_out": [], "events": []}
         left_out = await self._holding.left_out(sandbox, ground, verdicts, key)
         paths = [change.path for change in verdicts.passed]
         tree = await repo.candidate(sandbox, ground.base, paths or [change.path for change in found], f"{key}/tree")

