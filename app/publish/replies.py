@@ -1,5 +1,6 @@
 """The one-line answers to a command that starts no work."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from app.publish.text import inline_code, plain
@@ -36,6 +37,11 @@ def approve_unknown_text() -> str:
 
 def approve_again_text() -> str:
     return "That is let in already."
+
+
+def approve_which_text(pulls: Sequence[int]) -> str:
+    named = " or ".join(f"#{n}" for n in pulls)
+    return f"More than one piece of work here left that out: say it on the pull request that is meant, {named}."
 
 
 def approve_alone_text() -> str:

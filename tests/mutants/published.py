@@ -155,15 +155,29 @@ MUTANTS = (
     Mutant(
         "an approval is of this repository",
         "app/runs/approvals.py",
-        "if request.repository.id == control.repository.id and request.installation is not None:",
-        "if True:",
+        "if request.repository.id == control.repository.id and request.installation is not None",
+        "if True",
         ("tests/runs/test_approvals.py",),
     ),
     Mutant(
         "an approval is of the work where it is said",
         "app/runs/approvals.py",
-        "if control.thread in (request.thread, seen.published.number if seen.published else None):",
-        "if True:",
+        "if control.thread in (request.thread, seen.published.number if seen.published else None)",
+        "if True",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "an approval is of one work",
+        "app/runs/approvals.py",
+        "if pulls and len(asking) > 1 and control.thread not in pulls:",
+        "if False:",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
+        "an approval that was taken is of the task that took it",
+        "app/runs/approvals.py",
+        "if taken else await self._found(control)",
+        "if False else await self._found(control)",
         ("tests/runs/test_approvals.py",),
     ),
     Mutant(

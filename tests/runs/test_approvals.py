@@ -141,6 +141,28 @@ async def test_what_does_not_fit_gets_a_line_and_no_run(recorded: Recorded, word
     assert await recorded.db(tables.is_over(task))
 
 
+async def test_where_two_works_of_an_issue_left_out_the_same_the_pull_request_says_which(recorded: Recorded) -> None:
+    """RT-G06"""
+    other = (CHANGED, LEFT, PUBLISHED.model_copy(update={"number": 11, "branch": "c"}), e.Done(outcome="ready"))
+    first, second = await recorded.task(1, *READY), await recorded.task(2, *other)
+    assert await recorded.take(50) == {"refused": replies.approve_which_text([9, 11])}
+    assert (await recorded.take(51, thread=9))["request"]["key"] == first
+    await asked.note_let_in(recorded, first, HASH)  # type: ignore[arg-type]
+    assert (await recorded.take(52))["request"]["key"] == second, "nothing else is to be let in here"
+    await asked.note_let_in(recorded, second, HASH)  # type: ignore[arg-type]
+    assert await recorded.take(53) == {"refused": replies.approve_again_text()}
+
+
+async def test_a_task_that_took_it_has_taken_it(recorded: Recorded) -> None:
+    """The server was killed behind the write; before the next look, another task has left out the same."""
+    await recorded.task(1, *READY)
+    first = await recorded.take(50)
+    await recorded.task(2, *READY)
+    assert await recorded.take(50) == first
+    await recorded.db(asked.drop("c-7-1"))
+    assert await recorded.take(50) == first
+
+
 async def test_a_newer_gate_asks_in_place_of_the_older(recorded: Recorded) -> None:
     """RT-G06"""
     task = await recorded.task(1, *READY)
