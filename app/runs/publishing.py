@@ -40,18 +40,17 @@ class Publishing:
         passed = set(gated["changes"])
         changes = [c for c in await repo.changes(sandbox, ground.base, "commit/changes") if c.path in passed]
         contents = await repo.contents(sandbox, changes, "commit/contents")
-        approval = ground.request.approved
-        said = let_in_text(sorted(passed)) if approval else self._redact.text(summary)
+        said = let_in_text(sorted(passed)) if ground.request.approved else self._redact.text(summary)
         work = Work(gated["tree"], changes, contents, said)
         if "content" in gated:  # a step of an earlier release lacks it
             check_judged(work, gated["content"])
         done = await self._place_of(ground.request).commit(ground, work)
-        if approval:
-            await asked.note_let_in(self._engine, ground.request.key, approval.content)
         return {"branch": done.branch, "commit": done.sha, "tree": done.tree, "events": []}
 
     async def pull(self, ground: Ground, commit: Json, gated: Json, told: Json, draft: bool) -> Json:
         approval = ground.request.approved
+        if approval:  # not where it is committed, for until that is recorded a new sandbox would need the content again
+            await asked.note_let_in(self._engine, ground.request.key, approval.content)
         goes_on = approval is not None and bool(approval.branch)
         title, body = title_and_body(
             ground.request,

@@ -28,8 +28,9 @@ class Retention:
             await asyncio.sleep(EVERY)
 
     async def clean(self) -> None:
+        """What may be let in goes before the log by which it is found where that was said."""
         before = time.time() - self._days * 24 * 3600
+        await self._engine.db(artifacts.forget_before(before))
         if removed := await self._engine.forget_before(before):
             log.info("%d old logs were removed", removed)
         await self._engine.db(tables.forget_words(before))
-        await self._engine.db(artifacts.forget_before(before))

@@ -181,6 +181,13 @@ MUTANTS = (
         ("tests/runs/test_approvals.py",),
     ),
     Mutant(
+        "what is on its branch is let in",
+        "app/runs/publishing.py",
+        "await asked.note_let_in(self._engine, ground.request.key, approval.content)",
+        "pass",
+        ("tests/runs/test_approvals.py",),
+    ),
+    Mutant(
         "an approval waits for the work to end",
         "app/runs/approvals.py",
         "tasks.c.key == task, tasks.c.outcome.is_not(None)",

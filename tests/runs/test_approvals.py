@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from app.core import events as e
 from app.core.errors import Transient, UserError
+from app.core.redact import Redactor
 from app.core.task import Actor, Control, Repository, ThreadRequest
 from app.publish import replies
 from app.runs import asked, log, numbers, tables
@@ -18,6 +19,9 @@ from app.runs.comments import Comments
 from app.runs.database import Database
 from app.runs.ground import Ground
 from app.runs.holding import only_approved
+from app.runs.place import Offer, Opened
+from app.runs.publishing import Publishing
+from app.runs.retention import Retention
 from app.sandbox.repo import Change
 
 HASH = "0123456789abcdef" * 2
@@ -210,3 +214,42 @@ async def test_what_is_let_in_replaces_exactly_what_people_were_shown(recorded: 
     await asked.note_let_in(engine, task, HASH)
     with pytest.raises(UserError, match="not kept any more"):
         await only_approved(engine, ground, (kept,))
+
+
+class Refusing:
+    """A place that takes no pull request."""
+
+    async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
+        raise UserError("GitHub does not take it.")
+
+
+async def test_what_is_on_its_branch_is_let_in_whatever_becomes_of_the_pull_request(recorded: Recorded) -> None:
+    """By the step behind the commit: that of the commit may need the content again, in a new sandbox."""
+    task = await recorded.task(1, *READY)
+    request = ThreadRequest.model_validate((await recorded.take())["request"])
+    ground = Ground(run=f"{task}.2", request=request, branch="main", start="b", sandbox="s", base="c" * 40)
+    place: Any = Refusing()
+    nothing: Any = None
+    publishing = Publishing(
+        engine=recorded,  # type: ignore[arg-type]
+        place_of=lambda _: place,
+        sandboxes=nothing,
+        comments=None,
+        redactor=Redactor(()),
+    )
+    commit = {"branch": "b", "commit": "c", "tree": "t"}
+    gated = {"changes": ["AGENTS.md"], "left_out": [], "touches_tests": False}
+    with pytest.raises(UserError, match="does not take it"):
+        await publishing.pull(ground, commit, gated, {"summary": "", "why": "", "checks": []}, False)
+    assert await asked.is_let_in(recorded, task, HASH)  # type: ignore[arg-type]
+
+
+async def test_what_may_be_let_in_is_forgotten_before_the_log_by_which_it_is_found(recorded: Recorded) -> None:
+    task = await recorded.task(1, *READY)
+
+    async def forget_before(at: float) -> int:
+        assert await asked.kept(recorded, task, HASH) is None  # type: ignore[arg-type]
+        return 1
+
+    recorded.forget_before = forget_before  # type: ignore[attr-defined]
+    await Retention(engine=recorded, days=-1).clean()  # type: ignore[arg-type]
