@@ -69,7 +69,7 @@ class Breakage:
         request = await self._engine.db(tables.request_of(task))
         number = await self._engine.db(_number(task, broken.id))
         if request and number is not None:
-            spec = {"task": task, "run": broken.id}
+            spec = {"task": task, "run": broken.id, "first": _first(broken), "request": request.model_dump()}
             run = numbers.run_id(task, number)
             await self._engine.enqueue("salvage", run, tables.thread_of(request), spec)
 
@@ -78,6 +78,13 @@ class Breakage:
         if self._intake and broken.spec:
             asked = ThreadRequest if broken.kind == "intake" else Control
             await self._intake.ask_again(asked.model_validate(broken.spec))
+
+
+def _first(broken: Broken) -> str:
+    """The run whose work is to be saved: a salvage that breaks has none of its own."""
+    if broken.kind != "salvage" or not broken.spec:
+        return broken.id
+    return str(broken.spec.get("first", broken.spec["run"]))
 
 
 def _number(task: str, run: str) -> Callable[[sa.Connection], int | None]:

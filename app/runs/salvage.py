@@ -55,19 +55,26 @@ class Salvage:
         async def step(name: str, body: Body, /, *args: Any) -> Json:
             return checked(await workflow.step(name, partial(attempt, body, *args)))
 
-        found = await step("look", self._look, workflow.id, spec["task"], spec["run"])
-        request = REQUEST.validate_python(found["request"])
-        outcome = found["outcome"]
-        if outcome is None:
-            end = await self._end(step, found)
+        broken = spec["run"]
+        try:
+            found = await step("look", self._look, workflow.id, spec["task"], broken, spec.get("first", broken))
+            end = None if found["outcome"] else await self._end(step, found)
+        except Failed as e:
+            found = {"request": spec["request"], "outcome": None}
+            end = End("failed", f"{WHY} {e}")
+        request, outcome = REQUEST.validate_python(found["request"]), found["outcome"]
+        if end:
             outcome = end.outcome
             body = partial(self._publishing.end, workflow.id, request, outcome, end.why, end.pr_url, end.via)
             await workflow.step("end", partial(attempt, body))
         await workflow.step("report", partial(attempt, self._publishing.report, workflow.id, request, outcome))
         return {"outcome": outcome}
 
-    async def _look(self, run: str, task: str, broken: str) -> Json:
-        """What the broken run has left. Its own sandbox is ended: a call that still runs there must change nothing more."""
+    async def _look(self, run: str, task: str, broken: str, first: str) -> Json:
+        """What the broken run has left; where that was a salvage itself, what the `first` to break has.
+
+        Its own sandbox is ended: a call that still runs there must change nothing more.
+        """
         request = await self._engine.db(tables.request_of(task))
         assert request
         await self._publishing.let_go(broken, request)
@@ -76,7 +83,7 @@ class Salvage:
         done = last if isinstance(last, Done) else None
         # Readers go by the last event of the newest run.
         events = [done] if done else [Error(message=WHY), StageBegan(stage="publish")]
-        kept = await self._checkpoints.last(broken, request)
+        kept = await self._checkpoints.last(first, request)
         ground = None
         if kept and kept.base:
             ground = Ground(
@@ -86,7 +93,7 @@ class Salvage:
             "request": request.model_dump(),
             "outcome": done.outcome if done else None,
             "url": view(await log.whole(self._engine, task)).pr_url,
-            "run": broken,
+            "run": first,
             "ground": ground,
             "turn": kept.turn if kept else None,
             "behind": await self._checkpoints.is_behind(request),
@@ -125,9 +132,9 @@ class Salvage:
             return End("failed", f"{WHY} {missing}", via=pull["via"])
         return End("draft", how.why, pull["url"], pull["via"])
 
-    async def _restore(self, ground: Ground, broken: str) -> Json:
+    async def _restore(self, ground: Ground, first: str) -> Json:
         """The files of the last checkpoint; set-up is spared, for no check is run on work that was cut short."""
-        kept = await self._checkpoints.last(broken, ground.request)
+        kept = await self._checkpoints.last(first, ground.request)
         assert kept
         sandbox = await self._sandboxes.connect(ground.sandbox)
         await checkpoint.restore(sandbox, kept.checkpoint, str(kept.turn))

@@ -291,6 +291,20 @@ MUTANTS = (
         ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
     ),
     Mutant(
+        "a salvage that breaks leaves the work to the next one",
+        "app/runs/broken.py",
+        '    if broken.kind != "salvage" or not broken.spec:\n',
+        "    if True:\n",
+        ("tests/runs/test_broken.py::test_a_salvage_that_breaks_leaves_the_work_to_the_next_one",),
+    ),
+    Mutant(
+        "a salvage that finds nothing ends in words",
+        "app/runs/salvage.py",
+        "        except Failed as e:\n            found =",
+        "        except ZeroDivisionError as e:\n            found =",
+        ("tests/runs/test_salvage.py",),
+    ),
+    Mutant(
         "a run that can't go on is salvaged",
         "app/runs/broken.py",
         "if await self._engine.db(tables.is_open(task)):",

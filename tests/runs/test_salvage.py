@@ -52,7 +52,7 @@ class Recorded:
         salvage = Salvage(
             engine=BODIES, sandboxes=BODIES, checkpoints=BODIES, stages=BODIES, gating=BODIES, checking=BODIES, publishing=BODIES
         )  # fmt: skip
-        made = await salvage(cast(Any, self), {"task": "c-1-2", "run": "c-1-2.1"})
+        made = await salvage(cast(Any, self), {"task": "c-1-2", "run": "c-1-2.1", "request": REQUEST.model_dump()})
         assert self._steps == []
         return str(made["outcome"])
 
@@ -63,6 +63,7 @@ class Recorded:
         ([look(), *laid(), *PUBLISHED], ("draft", KEPT.format(turn=3), URL, "api")),
         ([look(behind=True), *laid(), *PUBLISHED], ("draft", LOST.format(turn=3), URL, "api")),
         ([look(ground=None)], ("failed", NOTHING, None, "")),
+        ([("look", {"failed": "No."})], ("failed", "No.", None, "")),
         ([look(ground=None, url=URL)], ("failed", NOTHING, URL, "")),
         ([look(), *laid(), UNCHANGED], ("failed", NOTHING, None, "")),
         ([look(), *laid(), ("gate", {"refused": "Too much.", "changes": []})], ("failed", "Too much.", None, "")),

@@ -1,0 +1,72 @@
+"""What is begun for workflows that can't go on."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from app.runs import tables
+from app.runs.broken import Breakage
+from app.runs.database import Database
+from app.runs.records import Broken
+from tests.runs.test_pipeline import REQUEST, Json
+
+TASK = REQUEST.key
+
+
+@dataclass
+class Ended:
+    """An engine over a database of its own, which has ended these workflows. `begun`: by their ids, what was put in line then."""
+
+    database: Database
+    workflows: list[Broken] = field(default_factory=list)
+    begun: dict[str, Json] = field(default_factory=dict)
+
+    async def db(self, work: Callable[[sa.Connection], Any]) -> Any:
+        return self.database.transaction(work)
+
+    async def broken(self, known: Collection[str]) -> list[Broken]:
+        return [workflow for workflow in self.workflows if workflow.id not in known]
+
+    async def has(self, workflow_id: str) -> bool:
+        return workflow_id in self.begun
+
+    async def enqueue(self, name: str, workflow_id: str, thread: str, spec: Json) -> None:
+        self.begun.setdefault(workflow_id, spec)
+
+    async def break_newest(self, kind: str = "salvage") -> Json:
+        """What was begun last breaks: what is begun for that."""
+        run = list(self.begun)[-1]
+        return await self.look(Broken(run, kind, self.begun[run], "a bug"))
+
+    async def look(self, *broken: Broken) -> Json:
+        before = set(self.begun)
+        self.workflows.extend(broken)
+        await Breakage(engine=cast(Any, self), intake=None)._look()
+        new = [self.begun[run] for run in self.begun if run not in before]
+        return new[0] if new else {}
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[Ended]:
+    """With a task whose first run is at work."""
+    database = Database(address)
+    database.open()
+    database.transaction(tables.add_task(REQUEST))
+    yield Ended(database, begun={f"{TASK}.1": {}})
+    database.engine.dispose()
+
+
+async def test_a_salvage_that_breaks_leaves_the_work_to_the_next_one(engine: Ended) -> None:
+    first = f"{TASK}.1"
+    assert (await engine.break_newest("run"))["run"] == first
+    for broken in (f"{TASK}.2", f"{TASK}.3"):
+        spec = await engine.break_newest()
+        assert (spec["task"], spec["run"], spec["first"]) == (TASK, broken, first)
+
+
+async def test_so_does_one_of_an_earlier_version(engine: Ended) -> None:
+    engine.begun[f"{TASK}.1"] = {"task": TASK, "run": "an earlier one"}
+    assert (await engine.break_newest())["first"] == "an earlier one"
