@@ -144,7 +144,7 @@ class LeftOut(Words):
     type: Literal["Left out"] = "Left out"
     paths: tuple[LeftOutPath, ...]
     diff: str
-    """Unified diff of what was left out, capped, for a person to take over by hand."""
+    """Unified diff of what was left out, capped, for a person to take over by hand; with an `approval`, all of `asked` and nothing else."""
     asked: tuple[str, ...] = ()
     """Those of the paths that a person may let in."""
     approval: str = ""
