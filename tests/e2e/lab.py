@@ -29,7 +29,10 @@ FILES = {
     ".github/backspace.yml": "test: python3 -m unittest -q\n",
     ".github/workflows/ci.yml": "on: push\n",
 }  # fmt: skip
-FIX: Json = {"name": "edit", "input": {"path": "greet.py", "old_str": '"Hello " + name', "new_str": 'f"Hello, {name}!"'}}
+FIX: Json = {
+    "name": "edit",
+    "input": {"path": "greet.py", "old_str": '"Hello " + name', "new_str": 'f"Hello, {name}!"'},
+}
 """A change that keeps the checks green."""
 
 
