@@ -37,6 +37,9 @@ class Approvals:
             "run": run,
         }
 
+    async def has_taken(self, control: Control) -> bool:
+        return await self._engine.db(_taken(control)) is not None
+
     async def _seen(self, request: Request) -> View:
         return view(await log.whole(self._engine, request.key))
 

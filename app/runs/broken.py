@@ -1,7 +1,7 @@
 """Workflows that can't go on: a new version does not fit what an earlier one has recorded, or there is a bug.
 
 The engine ends such a workflow, and no code of it runs any more. So this loop looks for them, and what is left to do is done by others:
-a run is salvaged, and a request that was not taken yet is asked for again.
+a run is salvaged, an approval that was taken gets its run, and what was not taken yet is asked for again.
 """
 
 import asyncio
@@ -76,8 +76,9 @@ class Breakage:
     async def _ask_again(self, broken: Broken, task: str) -> None:
         log.error("a request can't be taken: %s", broken.why, extra={"task": task})
         if self._intake and broken.spec:
-            asked = ThreadRequest if broken.kind == "intake" else Control
-            await self._intake.ask_again(asked.model_validate(broken.spec))
+            asked = (ThreadRequest if broken.kind == "intake" else Control).model_validate(broken.spec)
+            if not (isinstance(asked, Control) and await self._intake.go_on(asked)):
+                await self._intake.ask_again(asked)
 
 
 def _first(broken: Broken) -> str:

@@ -144,10 +144,20 @@ class Intake:
         if why := taken.get("refused"):
             checked(await workflow.step("answer", partial(attempt, self._tell, control, why)))
             return
+        await self._enqueue_next(taken)
+        checked(await workflow.step("acknowledge", partial(attempt, self._nod, control)))
+
+    async def _enqueue_next(self, taken: Json) -> None:
         request = REQUEST.validate_python(taken["request"])
         run = numbers.run_id(request.key, taken["run"])
         await self._engine.enqueue("run", run, tables.thread_of(request), taken["request"])
-        checked(await workflow.step("acknowledge", partial(attempt, self._nod, control)))
+
+    async def go_on(self, control: Control) -> bool:
+        """See that there is the run of an approval whose workflow can't go on; False where none was taken."""
+        if control.word != "approve" or not await self._approvals.has_taken(control):
+            return False
+        await self._enqueue_next(await self._approvals.take(control))
+        return True
 
     async def _tell(self, asked: ThreadRequest | Control, text: str) -> Json:
         await self._say(asked, text)

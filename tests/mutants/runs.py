@@ -291,6 +291,20 @@ MUTANTS = (
         ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
     ),
     Mutant(
+        "an approval that was taken gets its run",
+        "app/runs/intake.py",
+        'if control.word != "approve" or not await self._approvals.has_taken(control):',
+        "if True:",
+        ("tests/runs/test_broken.py::test_an_approval_that_was_taken_gets_its_run_and_another_is_asked_for_again",),
+    ),
+    Mutant(
+        "an approval that was not taken gets no run",
+        "app/runs/intake.py",
+        'if control.word != "approve" or not await self._approvals.has_taken(control):',
+        'if control.word != "approve":',
+        ("tests/runs/test_broken.py::test_an_approval_that_was_taken_gets_its_run_and_another_is_asked_for_again",),
+    ),
+    Mutant(
         "a salvage that breaks leaves the work to the next one",
         "app/runs/broken.py",
         '    if broken.kind != "salvage" or not broken.spec:\n',

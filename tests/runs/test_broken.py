@@ -7,13 +7,21 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
+from app.core.redact import Redactor
+from app.core.task import Actor, Control, Repository
 from app.runs import tables
 from app.runs.broken import Breakage
 from app.runs.database import Database
+from app.runs.intake import Intake
 from app.runs.records import Broken
+from tests.runs.test_approvals import HASH, READY, Recorded
 from tests.runs.test_pipeline import REQUEST, Json
 
 TASK = REQUEST.key
+CONTROL = Control(
+    key="c-7-50", delivery="d", installation=3, repository=Repository(id=7, full_name="o/r"), thread=12,
+    actor=Actor(id=2, login="bob"), comment_id=50, word="approve", said=HASH,
+)  # fmt: skip
 
 
 @dataclass
@@ -70,3 +78,37 @@ async def test_a_salvage_that_breaks_leaves_the_work_to_the_next_one(engine: End
 async def test_so_does_one_of_an_earlier_version(engine: Ended) -> None:
     engine.begun[f"{TASK}.1"] = {"task": TASK, "run": "an earlier one"}
     assert (await engine.break_newest())["first"] == "an earlier one"
+
+
+class Approved(Recorded):
+    """With a control word whose workflow was ended. `begun`: ids."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.begun: list[str] = []
+
+    async def enqueue(self, name: str, workflow_id: str, thread: str, spec: Json) -> None:
+        self.begun.append(workflow_id)
+
+    async def begin(self, name: str, workflow_id: str, spec: Json) -> None:
+        self.begun.append(workflow_id)
+
+    async def see_to(self, control: Control) -> list[str]:
+        nothing: Any = None
+        engine = cast(Any, self)
+        intake = Intake(engine=engine, app=nothing, comments=nothing, redactor=Redactor(()), label="")
+        broken = Broken(f"{control.key}.control", "control", control.model_dump(), "a bug")
+        await Breakage(engine=engine, intake=intake)._see_to(broken)
+        return self.begun
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_approval_that_was_taken_gets_its_run_and_another_is_asked_for_again(
+    engine: Ended, taken: bool
+) -> None:
+    approved = Approved(engine.database)
+    task = await approved.task(1, *READY)
+    if taken:
+        await approved.take(50)
+    assert await approved.see_to(CONTROL) == ([f"{task}.2"] if taken else ["c-7-50.missed"])
+    assert await approved.db(tables.is_open(task)) == taken
