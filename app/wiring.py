@@ -125,7 +125,7 @@ def assembled(
         engine.register("missed", intake.missed)
         missed = Missed(transact=engine.db, app=app, intake=intake, label=label)
         endless.append(partial(missed.sweep_for_ever, lambda: engine.is_first))
-    endless.append(Breakage(engine=engine, intake=intake).follow)
+    endless.append(Breakage(engine=engine, intake=intake, comments=comments).follow)
     endless.append(Sweeper(engine=engine, sandboxes=sandboxes, warm=warm).sweep_for_ever)
     endless.append(Retention(engine=engine, days=settings.backspace_keep_days).clean_for_ever)
     work = Work(

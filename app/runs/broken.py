@@ -11,11 +11,14 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from app.core.errors import Transient
-from app.core.task import Control, ThreadRequest
+from app.core.events import Done
+from app.core.task import Control, Request, ThreadRequest
 from app.runs import numbers, tables
+from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.intake import Intake
 from app.runs.records import Broken
+from app.runs.salvage import WHY
 from app.runs.tables import inbox
 
 log = logging.getLogger(__name__)
@@ -23,13 +26,17 @@ LOOK = 5.0
 """Seconds between two looks."""
 MOST = 3
 """Runs of one task that are salvaged. One more that breaks is a bug in just that."""
+TOO_MANY = 0
+"""No run has this number."""
+GIVEN_UP = "What was to save it could not go on either; ask again."
 
 
 class Breakage:
-    """`intake`: None without the App."""
+    """`intake` and `comments`: None without the App."""
 
-    def __init__(self, *, engine: Engine, intake: Intake | None) -> None:
+    def __init__(self, *, engine: Engine, intake: Intake | None, comments: Comments | None) -> None:
         self._engine = engine
+        self._comments = comments
         self._intake = intake
         self._known: set[str] = set()
 
@@ -68,10 +75,20 @@ class Breakage:
         log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
         request = await self._engine.db(tables.request_of(task))
         number = await self._engine.db(_number(task, broken.id))
-        if request and number is not None:
+        if not request or number is None:
+            return
+        if number == TOO_MANY:
+            await self._give_up(broken.id, request)
+        else:
             spec = {"task": task, "run": broken.id, "first": _first(broken), "request": request.model_dump()}
             run = numbers.run_id(task, number)
             await self._engine.enqueue("salvage", run, tables.thread_of(request), spec)
+
+    async def _give_up(self, run: str, request: Request) -> None:
+        if isinstance(request, ThreadRequest) and self._comments:
+            await self._comments.settle(run, request, "failed", Done(outcome="failed", message=f"{WHY} {GIVEN_UP}"))
+        else:
+            await self._engine.db(numbers.close(run, "failed"))
 
     async def _ask_again(self, broken: Broken, task: str) -> None:
         log.error("a request can't be taken: %s", broken.why, extra={"task": task})
@@ -89,13 +106,21 @@ def _first(broken: Broken) -> str:
 
 
 def _number(task: str, run: str) -> Callable[[sa.Connection], int | None]:
-    """Of the run that salvages this one; None where that was tried too often."""
+    """Of the run that salvages this one; None where a newer run goes on in its stead, or where the task is over; else TOO_MANY."""
     earlier = sa.select(sa.func.count()).where(inbox.c.task == task, inbox.c.word == numbers.SALVAGE)
 
     def write(connection: sa.Connection) -> int | None:
         key = f"{run}/salvage"
-        if connection.execute(earlier.where(inbox.c.key != key)).scalar_one() >= MOST:
+        tables.hold(task)(connection)
+        newest = numbers.newest([task])(connection)[task]
+        if connection.execute(sa.select(inbox.c.seq).where(inbox.c.key == key)).first():
+            number = numbers.of(connection, task, key)
+            return number if number == newest else None
+        is_newest = newest == 1 or numbers.run_id(task, newest) == run
+        if not is_newest or not tables.is_open(task)(connection):
             return None
+        if connection.execute(earlier).scalar_one() >= MOST:
+            return TOO_MANY
         tables.say(task, numbers.SALVAGE, "", key)(connection)
         return numbers.of(connection, task, key)
 

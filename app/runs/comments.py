@@ -78,10 +78,10 @@ class Comments:
         await self._engine.db(tables.set_comment(request.key, found))
         return found
 
-    async def settle(self, run: str, request: ThreadRequest, outcome: Outcome) -> None:
+    async def settle(self, run: str, request: ThreadRequest, outcome: Outcome, unrecorded: Done | None = None) -> None:
         """Write the last state, react, close the task: nothing where it has a newer run.
 
-        Raises Transient; a comment that somebody deleted is made once more.
+        `unrecorded`: how a run ended that could not say so. Raises Transient; a comment that somebody deleted is made once more.
         """
         if not await self._engine.db(numbers.is_newest(run)):
             return
@@ -89,7 +89,8 @@ class Comments:
         async with written.lock:
             await self._read(request, written)
             try:
-                await self._write_last(request, await self._render(request, written.entries, 0))
+                last = [Entry(id=f"{run}.end.0", at=time.time(), event=unrecorded)] if unrecorded else []
+                await self._write_last(request, await self._render(request, written.entries + last, 0))
                 await self.react(request, outcome)
             except (NotFound, Refused, Conflict) as e:
                 log.warning("the last state could not be shown: %s", e, extra={"task": request.key})

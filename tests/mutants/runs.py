@@ -291,6 +291,20 @@ MUTANTS = (
         ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
     ),
     Mutant(
+        "only a task's newest run is salvaged",
+        "app/runs/broken.py",
+        "        is_newest = newest == 1 or numbers.run_id(task, newest) == run\n",
+        "        is_newest = True\n",
+        ("tests/runs/test_broken.py::test_an_older_run_salvages_no_task_that_was_opened_again",),
+    ),
+    Mutant(
+        "what breaks too often is over",
+        "app/runs/broken.py",
+        "        if number == TOO_MANY:\n",
+        "        if False:\n",
+        ("tests/runs/test_broken.py::test_what_breaks_too_often_is_over_and_says_so",),
+    ),
+    Mutant(
         "an approval that was taken gets its run",
         "app/runs/intake.py",
         'if control.word != "approve" or not await self._approvals.has_taken(control):',

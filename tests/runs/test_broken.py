@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
+from app.core.events import Entry
 from app.core.redact import Redactor
 from app.core.task import Actor, Control, Repository
-from app.runs import tables
-from app.runs.broken import Breakage
+from app.runs import numbers, tables
+from app.runs.broken import GIVEN_UP, MOST, Breakage
+from app.runs.comments import Comments
 from app.runs.database import Database
 from app.runs.intake import Intake
 from app.runs.records import Broken
@@ -24,6 +26,26 @@ CONTROL = Control(
 )  # fmt: skip
 
 
+class GitHub:
+    """And the App, and its tokens. `said`: the status comment."""
+
+    said = ""
+    tokens = property(lambda self: self)
+
+    def repository(self, *_: Any) -> "GitHub":
+        return self
+
+    async def edit_comment(self, _: int, body: str) -> str:
+        self.said = body
+        return body
+
+    async def react_to_comment(self, *_: Any) -> None:
+        pass
+
+    async def revoke(self, _: str) -> None:
+        pass
+
+
 @dataclass
 class Ended:
     """An engine over a database of its own, which has ended these workflows. `begun`: by their ids, what was put in line then."""
@@ -31,12 +53,19 @@ class Ended:
     database: Database
     workflows: list[Broken] = field(default_factory=list)
     begun: dict[str, Json] = field(default_factory=dict)
+    github: "GitHub" = field(default_factory=lambda: GitHub())
 
     async def db(self, work: Callable[[sa.Connection], Any]) -> Any:
         return self.database.transaction(work)
 
     async def broken(self, known: Collection[str]) -> list[Broken]:
         return [workflow for workflow in self.workflows if workflow.id not in known]
+
+    async def entries(self, run: str, after: int = 0, most: int | None = None) -> tuple[list[Entry], int]:
+        return [], after
+
+    def forget(self, task: str) -> None:
+        pass
 
     async def has(self, workflow_id: str) -> bool:
         return workflow_id in self.begun
@@ -52,7 +81,10 @@ class Ended:
     async def look(self, *broken: Broken) -> Json:
         before = set(self.begun)
         self.workflows.extend(broken)
-        await Breakage(engine=cast(Any, self), intake=None)._look()
+        engine = cast(Any, self)
+        limit: Any = {"server_url": "https://github.com", "limit_usd": 1, "patch_url": lambda _: None}
+        comments = Comments(engine=engine, app=cast(Any, self.github), **limit)
+        await Breakage(engine=engine, intake=None, comments=comments)._look()
         new = [self.begun[run] for run in self.begun if run not in before]
         return new[0] if new else {}
 
@@ -63,6 +95,7 @@ def engine(address: str) -> Iterator[Ended]:
     database = Database(address)
     database.open()
     database.transaction(tables.add_task(REQUEST))
+    database.transaction(tables.set_comment(TASK, 5))
     yield Ended(database, begun={f"{TASK}.1": {}})
     database.engine.dispose()
 
@@ -78,6 +111,24 @@ async def test_a_salvage_that_breaks_leaves_the_work_to_the_next_one(engine: End
 async def test_so_does_one_of_an_earlier_version(engine: Ended) -> None:
     engine.begun[f"{TASK}.1"] = {"task": TASK, "run": "an earlier one"}
     assert (await engine.break_newest())["first"] == "an earlier one"
+
+
+async def test_what_breaks_too_often_is_over_and_says_so(engine: Ended) -> None:
+    await engine.break_newest("run")
+    for _ in range(MOST - 1):
+        assert await engine.break_newest()
+    assert await engine.db(tables.is_open(TASK))
+    assert await engine.break_newest() == {}
+    assert await engine.db(tables.is_over(TASK))
+    assert "Failed" in engine.github.said
+    assert GIVEN_UP in engine.github.said
+
+
+async def test_an_older_run_salvages_no_task_that_was_opened_again(engine: Ended) -> None:
+    """It ended long ago, and each server that starts sees it again."""
+    await engine.db(tables.say(TASK, numbers.APPROVE, "bob", "approve"))
+    assert await engine.look(Broken(f"{TASK}.1", "run", None, "a bug")) == {}
+    assert await engine.db(numbers.newest([TASK])) == {TASK: 2}
 
 
 class Approved(Recorded):
@@ -98,7 +149,7 @@ class Approved(Recorded):
         engine = cast(Any, self)
         intake = Intake(engine=engine, app=nothing, comments=nothing, redactor=Redactor(()), label="")
         broken = Broken(f"{control.key}.control", "control", control.model_dump(), "a bug")
-        await Breakage(engine=engine, intake=intake)._see_to(broken)
+        await Breakage(engine=engine, intake=intake, comments=None)._see_to(broken)
         return self.begun
 
 
