@@ -291,6 +291,13 @@ MUTANTS = (
         ("tests/runs/test_approvals.py::test_an_older_run_does_not_close_what_was_opened_again",),
     ),
     Mutant(
+        "a checkpoint of a branch with an odd blank is read",
+        "app/runs/checkpoints.py",
+        '.split(" ")',
+        ".split()",
+        ("tests/runs/test_checkpoints.py::test_a_checkpoint_is_read_as_it_was_kept_or_is_none",),
+    ),
+    Mutant(
         "only a task's newest run is salvaged",
         "app/runs/broken.py",
         "        is_newest = newest == 1 or numbers.run_id(task, newest) == run\n",
