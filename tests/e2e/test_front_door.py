@@ -278,8 +278,8 @@ def test_a_flood_is_turned_away_and_holds_nobody_else_up(lab: Lab) -> None:
         for _ in range(3):
             flood.comment(first)
         until(lambda: flood.reactions(first).count("confused") == 2, what="the third and the fourth")
-        _, _, line = [comment["body"] for comment in flood.ours(first)]
-        assert "another already waits" in line
+        said = [comment["body"] for comment in flood.ours(first)]
+        assert sorted("another already waits" in body for body in said) == [False, False, True]
         second = flood.issue()
         flood.comment(second)
         until(lambda: "eyes" in flood.reactions(second), 10, "the answer to what waits")
