@@ -93,6 +93,7 @@ async def test_each_reads_a_whole_task_across_a_kill_and_sees_every_event_once(l
     one, two = Reader(), Reader()
     reading = asyncio.gather(by_httpx_sse(mortal.url, body, one), by_aiohttp_sse_client(mortal.url, body, two))
     await asyncio.to_thread(until, lambda: all("Tool: Read" in str(reader.events) for reader in (one, two)))
+    await asyncio.to_thread(until, lambda: len(repo.asked()) == 2, what="the turn that is held")
     await asyncio.to_thread(mortal.kill)
     repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
     await asyncio.to_thread(mortal.start)
