@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Route, async_playwright
 
-from tests.e2e.lab import FIX, Lab, Server, bash
+from tests.e2e.lab import FIX, Lab, Server, bash, until
 from tests.web.desk import Desk, parsed, served
 
 HERE = Path(__file__).parent
@@ -68,6 +68,7 @@ async def test_a_page_reads_a_whole_task_across_a_kill_and_sees_every_event_once
     asked = {"repo_url": f"{lab.url}/{repo.full_name}", "prompt": "Add the comma."}
     await page.evaluate("body => { window.reading = window.ask(body) }", asked)
     await page.wait_for_function("window.seen.some(event => event.type == 'Tool: Bash')")
+    await asyncio.to_thread(until, lambda: len(repo.asked()) == 2, what="the turn that is held")
     await asyncio.to_thread(mortal.kill)
     lab.call("POST", "/anthropic/_release", match=repo.full_name)
     await asyncio.to_thread(mortal.start)
