@@ -45,14 +45,16 @@ async def messages_of(content: StreamReader) -> AsyncIterator[dict[str, Any]]:
 
 
 class Stream:
-    """A reply of many messages. Refused ends it with that error, as its last frame."""
+    """A reply of many messages, whose head goes with the first. Refused ends it with that error, as its last frame.
+
+    A head that came before a client has sent its last would let that client's HTTP library drop what it has not sent.
+    """
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
         self.response = web.StreamResponse(headers={"Content-Type": "application/connect+json"})
 
     async def __aenter__(self) -> "Stream":
-        await self.response.prepare(self.request)
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
@@ -70,6 +72,7 @@ class Stream:
 
     async def _frame(self, flags: int, message: Mapping[str, Any]) -> None:
         body = json.dumps(message).encode()
+        await self.response.prepare(self.request)
         await self.response.write(struct.pack("!BI", flags, len(body)) + body)
 
 
