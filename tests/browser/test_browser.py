@@ -70,8 +70,8 @@ async def test_a_page_reads_a_whole_task_across_a_kill_and_sees_every_event_once
     await page.wait_for_function("window.seen.some(event => event.type == 'Tool: Bash')")
     await asyncio.to_thread(until, lambda: len(repo.asked()) == 2, what="the turn that is held")
     await asyncio.to_thread(mortal.kill)
-    lab.call("POST", "/anthropic/_release", match=repo.full_name)
     await asyncio.to_thread(mortal.start)
+    await asyncio.to_thread(repo.let_go)
     await page.evaluate("window.reading")
     async with httpx.AsyncClient(base_url=mortal.url, verify=False) as http:
         text = (await http.get(f"/code/{await page.evaluate('window.task')}")).text

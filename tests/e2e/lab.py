@@ -295,6 +295,11 @@ class Repo:
         """The requests that the model got for this repository."""
         return list(self.lab.http.get("/anthropic/_requests", params={"match": self.full_name}).json())
 
+    def let_go(self) -> None:
+        """The reply that the model holds back goes on, or does as soon as it is held back."""
+        held = {"match": self.full_name}
+        until(lambda: self.lab.call("POST", "/anthropic/_release", **held)["released"], what="a reply to let go")
+
     def requests(self) -> list[Json]:
         """GitHub's log of the requests about this repository, control requests left out."""
         return [r for r in self.lab.http.get("/_sim/requests").json() if self.full_name in r["path"]]

@@ -95,9 +95,9 @@ async def test_each_reads_a_whole_task_across_a_kill_and_sees_every_event_once(l
     await asyncio.to_thread(until, lambda: all("Tool: Read" in str(reader.events) for reader in (one, two)))
     await asyncio.to_thread(until, lambda: len(repo.asked()) == 2, what="the turn that is held")
     await asyncio.to_thread(mortal.kill)
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
     await asyncio.to_thread(mortal.start)
-    async with asyncio.timeout(60):
+    await asyncio.to_thread(repo.let_go)
+    async with asyncio.timeout(90):
         await reading
     async with httpx.AsyncClient(base_url=mortal.url, verify=False) as http:
         ids, events = parsed((await http.get(f"/code/{one.ids[0].split('.')[0]}")).text)

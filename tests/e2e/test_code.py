@@ -213,7 +213,7 @@ def test_a_pull_request_closed_meanwhile_gets_no_more_commits(app: Client) -> No
     with app.http.stream("POST", "/code", json=app.body(branch="greeting")) as reply:
         until(lambda: len(repo.asked()) == 3)
         repo.lab.call("PATCH", close, state="closed")
-        repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+        repo.let_go()
         reply.read()
     done = events(reply)[-1]
     assert (done["outcome"], done["via"], repo.branches()["greeting"]) == ("failed", "patch", tip)
@@ -304,8 +304,8 @@ def test_a_task_whose_token_was_taken_from_the_settings_ends_with_a_word(
             until(client.repo.asked)
             server.kill()
         del server.settings["GITHUB_TOKEN"]
-        lab.call("POST", "/anthropic/_release", match=repo.full_name)
         server.start()
+        client.repo.let_go()
         done = json.loads(client.http.get(task).text.splitlines()[-2].removeprefix("data: "))
         assert (done["outcome"], done["via"]) == ("failed", "patch")
         assert "by way of GITHUB_TOKEN, which is missing now" in done["message"]

@@ -288,7 +288,7 @@ def test_a_flood_is_turned_away_and_holds_nobody_else_up(lab: Lab) -> None:
         server.kill()
         server.start()
         until(lambda: len(flood.asked()) == 2)
-        lab.call("POST", "/anthropic/_release", match=flood.full_name)
+        flood.let_go()
         assert "Nothing to change" in flood.finished(second)
         until(
             lambda: "".join(c["body"] for c in flood.ours(first)).count("Nothing to change") == 2,

@@ -68,7 +68,7 @@ def test_everybody_is_answered_at_once_also_while_all_runs_are_taken(lab: Lab) -
         issue = second.ask({"text": "Nothing to do."})
         until(lambda: second.ours(issue), 5, "the answer")
         until(lambda: second.reactions(issue) == ["eyes"], 5, "the reaction")
-        lab.call("POST", "/anthropic/_release", match=first.full_name)
+        first.let_go()
         first.finished(busy)
         second.finished(issue)
     finally:

@@ -85,7 +85,7 @@ def test_a_server_that_comes_back_asks_the_model_nothing_more(lab: Lab, pair: tu
     first.process.send_signal(signal.SIGSTOP)
     second.start()
     until(lambda: len(repo.asked()) == 2, what="the same question by the other")
-    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     repo.finished(issue)
     first.process.send_signal(signal.SIGCONT)
     time.sleep(3)  # it would ask again after one
@@ -104,7 +104,7 @@ def test_told_to_end_a_server_takes_nothing_more_and_hears_the_model_out(lab: La
     until(lambda: httpx.get(f"{first.url}/healthz").status_code == 503, 5, "readiness to go")
     other = lab.repository(first)  # what was not taken is found by the other server, and asks the model too
     assert other.comment(other.issue(), "/backspace and this")["delivery"]["status"] == 503
-    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     assert first.process.wait(5) == 0
     assert "✅" in repo.finished(issue)
     assert len(repo.asked()) == 2
@@ -123,7 +123,7 @@ def test_told_to_end_a_server_waits_twenty_seconds_at_most(lab: Lab, pair: tuple
     assert first.process.wait(TO_END + SECONDS_TO_END + 5) == 0
     assert time.monotonic() - told > TO_END
     until(lambda: len(repo.asked()) == 2, what="the same question by the other")
-    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     repo.finished(issue)
 
 

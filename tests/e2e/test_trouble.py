@@ -120,7 +120,7 @@ def test_a_task_closes_although_its_comment_can_be_written_no_more(repo: Repo) -
     until(lambda: len(repo.asked()) == 2)
     repo.fault(r"/issues/comments/\d+$", method="PATCH", status=404, times=1000)
     repo.fault(r"/issues/\d+/comments$", method="POST", status=410, times=1000)
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     until(lambda: _outcome(repo, issue) == "ready", what="the end of the task")
     assert len(repo.pulls()) == 1
 
@@ -293,7 +293,7 @@ def test_a_default_branch_that_was_renamed_meanwhile_is_followed(lab: Lab, repo:
     subprocess.run([*git, "branch", "-m", "main", "trunk"], check=True)
     lab.call("PATCH", repo.control, default_branch="trunk")
     edited = repo.fault(r"/issues/comments/\d+$", method="PATCH", status=200, body={"id": 1, "body": "words of before"})
-    lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     assert "✅" in repo.finished(issue)
     assert repo.hit(edited)
     (pull,) = repo.pulls()

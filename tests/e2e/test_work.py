@@ -165,7 +165,7 @@ def test_the_clone_token_is_revoked_before_the_first_turn(repo: Repo) -> None:
     until(lambda: repo.asked())
     (token,) = [t for t in repo.state()["tokens"] if "contents" in t["permissions"]]
     assert token["revoked"]
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     repo.finished(issue)
 
 
@@ -173,7 +173,7 @@ def test_who_lost_write_access_meanwhile_publishes_nothing(repo: Repo) -> None:
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
     until(lambda: len(repo.asked()) == 2)
     repo.member("alice", "read")
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     comment = repo.finished(issue)
     assert repo.pulls() == []
     assert list(repo.branches()) == ["main"]

@@ -41,7 +41,10 @@ def survives(mutant: Mutant) -> str | None:
         (copy / mutant.file).write_text(mutated)
         command = [sys.executable, "-m", "pytest", *OPTIONS, *mutant.tests]
         env = os.environ | {"PYTHONPATH": str(copy)}
-        run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
+        try:
+            run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"no test had failed after {SECONDS} s"
     if run.returncode == 1 and "FAILED " in run.stdout:  # an error before a test shows nothing
         return None
     said = "no test failed" if run.returncode == 0 else f"pytest ended with {run.returncode}"

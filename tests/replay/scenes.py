@@ -58,7 +58,7 @@ def failed(repo: Repo) -> None:
     repo.comment(issue)
     until(lambda: len(repo.asked()) == 2)
     repo.member("alice", "read")
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     repo.finished(issue)
 
 
@@ -109,7 +109,7 @@ def full(repo: Repo) -> None:
     repo.comment(issue)
     repo.comment(issue)
     until(lambda: "confused" in repo.reactions(issue))
-    repo.lab.call("POST", "/anthropic/_release", match=repo.full_name)
+    repo.let_go()
     until(lambda: "".join(c["body"] for c in repo.ours(issue)).count("Nothing to change") == 2)
 
 
