@@ -72,11 +72,12 @@ class E2BSandbox:
 
     async def run(self, call: Call) -> Result:
         ask = {"do": "follow", "name": name(call.key), "keep": call.keep}
+        policy = self._policies.cloning if call.network else self._policies.afterwards
         try:
-            reply = await self._ask(ask, call)
+            reply = await self._ask(ask, policy, call)
             while reply["state"] == "running":
                 await self._stay_awake()
-                reply = await self._ask(ask)
+                reply = await self._ask(ask, policy)
         except DiskFull as full:
             return _never_started(str(full))
         if reply["state"] == "failed":
@@ -86,7 +87,7 @@ class E2BSandbox:
         return _result(reply, f"{self._root}/output/{name(call.key)}")
 
     async def stop(self, key: str) -> None:
-        await self._ask({"do": "stop", "name": name(key)})
+        await self._ask({"do": "stop", "name": name(key)}, self._policies.afterwards)
 
     async def kill(self) -> None:
         with contextlib.suppress(SandboxGone):
@@ -114,16 +115,19 @@ class E2BSandbox:
             await self._box.set_timeout(LIFE)
 
     async def _hold_to(self, policy: SandboxNetworkUpdate) -> None:
-        """No command starts before the policy it must run under is in force."""
+        """No command starts, or goes on in a sandbox that was woken, before the policy it must run under is in force."""
         if self._policies.known.get(self.id) is not policy:
             await self._box.update_network(policy)
             self._policies.known[self.id] = policy
 
-    async def _ask(self, ask: dict[str, Any], call: Call | None = None) -> dict[str, Any]:
-        """The far end's reply. Wakes the sandbox where it sleeps; asks again where the connection is lost, for a call is started once."""
+    async def _ask(self, ask: dict[str, Any], policy: SandboxNetworkUpdate, call: Call | None = None) -> dict[str, Any]:
+        """The far end's reply. Wakes the sandbox where it sleeps; asks again where the connection is lost, for a call is started once.
+
+        `policy` is what the commands in question run under, and is set anew in one that slept; `call` is what to start.
+        """
         for wait in (*AGAIN, None):
             try:
-                return await self._ask_once(ask, call)
+                return await self._ask_once(ask, policy, call)
             except Asleep:
                 if wait is None:
                     raise
@@ -135,8 +139,8 @@ class E2BSandbox:
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
-    async def _ask_once(self, ask: dict[str, Any], call: Call | None) -> dict[str, Any]:
-        opening = asyncio.ensure_future(self._open(ask, call))
+    async def _ask_once(self, ask: dict[str, Any], policy: SandboxNetworkUpdate, call: Call | None) -> dict[str, Any]:
+        opening = asyncio.ensure_future(self._open(ask, policy, call))
         try:
             handle = await asyncio.shield(opening)
         except asyncio.CancelledError:  # a call is begun, or it is not: the next one to ask has to find it
@@ -156,11 +160,11 @@ class E2BSandbox:
             await _close(handle)
         return await asyncio.to_thread(_unpack, printed)
 
-    async def _open(self, ask: dict[str, Any], call: Call | None) -> AsyncCommandHandle:
+    async def _open(self, ask: dict[str, Any], policy: SandboxNetworkUpdate, call: Call | None) -> AsyncCommandHandle:
         with translated():
             ask = {**ask, "root": self._root, "repo": self.repo, "patience": self._patience}
+            await self._hold_to(policy)
             if call:
-                await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)
                 ask |= {"frame": await self._frame(call), "env": self._env(call)}
             # HOME: the login shell that E2B starts reads no profile of the agent's making.
             envs = {"BACKSPACE_FAR": FAR, "BACKSPACE_KEEPER": KEEPER, "BACKSPACE_ASK": json.dumps(ask), "HOME": "/"}

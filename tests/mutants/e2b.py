@@ -6,7 +6,7 @@ MUTANTS = (
     Mutant(
         "no command before its network policy",
         "app/sandbox/e2b_calls.py",
-        "                await self._hold_to(self._policies.cloning if call.network else self._policies.afterwards)\n",
+        "            await self._hold_to(policy)\n",
         "",
         ("tests/sandbox/test_e2b.py::test_no_command_starts_before_the_network_is_closed",),
     ),
@@ -44,6 +44,22 @@ MUTANTS = (
         "                await awake(self._box.connect)\n                self._policies.known.pop(self.id, None)\n",
         "                await awake(self._box.connect)\n",
         ("tests/sandbox/test_e2b.py::test_after_a_pause_the_network_is_closed_again",),
+    ),
+    Mutant(
+        "a command that was paused goes on with the network closed",
+        "app/sandbox/e2b_calls.py",
+        "            await self._hold_to(policy)\n",
+        "            if call:\n                await self._hold_to(policy)\n",
+        (
+            "tests/sandbox/test_e2b.py::test_after_a_pause_in_mid_command_the_network_is_closed_by_its_own_next_question",
+        ),
+    ),
+    Mutant(
+        "the network is closed again after a state was kept",
+        "app/sandbox/e2b_calls.py",
+        "        self._policies.known.pop(self.id, None)\n        return kept.snapshot_id\n",
+        "        return kept.snapshot_id\n",
+        ("tests/sandbox/test_e2b.py::test_after_a_state_was_kept_the_network_is_closed_again",),
     ),
     Mutant(
         "no profile of the agent's is read",

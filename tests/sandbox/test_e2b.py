@@ -142,6 +142,29 @@ async def test_after_a_pause_the_network_is_closed_again(cloud: E2B, sandbox: E2
         assert len(cloud.requests("/network", sandbox.id)) == known + 1
 
 
+async def test_after_a_pause_in_mid_command_the_network_is_closed_by_its_own_next_question(
+    cloud: E2B, sandbox: E2BSandbox
+) -> None:
+    """RT-S02: no other command comes, which would see to it as well."""
+    running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
+    await until_begun(sandbox)
+    cloud.order("pause", sandbox.id)
+    await until(lambda: cloud.sandbox(sandbox.id)["state"] == "running")
+    (Path(cloud.sandbox(sandbox.id)["disk"]) / sandbox.repo[1:] / "go").touch()
+    assert (await running).stdout.head == b"first\nlast\n"
+    paths = [r["path"].rsplit("/")[-1] for r in cloud.requests("", sandbox.id)]
+    assert "network" in paths[len(paths) - paths[::-1].index("connect") :]
+
+
+async def test_after_a_state_was_kept_the_network_is_closed_again(cloud: E2B, sandbox: E2BSandbox) -> None:
+    """RT-S02: E2B pauses a sandbox to keep its state."""
+    await bash(sandbox, "true", "prepare/1")
+    await sandbox.keep("closed")
+    known = len(cloud.requests("/network", sandbox.id))
+    await bash(sandbox, "true", "work/1/0")
+    assert len(cloud.requests("/network", sandbox.id)) == known + 1
+
+
 async def test_a_sandbox_that_vanishes_is_gone(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
     running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
     await until_begun(sandbox)
