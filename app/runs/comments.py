@@ -61,6 +61,8 @@ class Comments:
         self._server_url = server_url
         self._limit_usd = limit_usd
         self._written: defaultdict[str, _Written] = defaultdict(_Written)
+        self._mend_again: dict[str, float] = {}
+        """When a comment whose mending failed is tried again, by the monotonic clock."""
 
     async def post(self, request: ThreadRequest, place: int) -> int:
         """The task's status comment, found again or made: its id. Ours is known by the hidden marker and by its author."""
@@ -199,11 +201,31 @@ class Comments:
         runs = await self._engine.db(numbers.newest_ids([request.key for request, _ in tasks]))
         ours = await self._engine.speaks_for(runs.values())
         for request, comment_id in tasks:
-            if isinstance(request, ThreadRequest) and comment_id is not None and runs[request.key] in ours:
-                entries = await log_of.whole(self._engine, request.key)
-                await self._github(request).edit_comment(comment_id, await self._render(request, entries, 0))
-                await self._engine.db(tables.mended(request.key))
-                await self._app.tokens.revoke(request.key)
+            due = self._mend_again.get(request.key, 0.0) <= time.monotonic()
+            if isinstance(request, ThreadRequest) and comment_id is not None and runs[request.key] in ours and due:
+                try:
+                    await self._mend_one(request, comment_id)
+                except LeaseLost:
+                    return
+                except Exception:
+                    log.exception("the status comment was not edited", extra={"task": request.key})
+                    self._mend_again[request.key] = time.monotonic() + CLOCK_EDITS
+
+    async def _mend_one(self, request: ThreadRequest, comment_id: int) -> None:
+        """Once. Where no turn of the installation is free the next look tries again; a comment that can't be edited stays as it is."""
+        body = await self._render(request, await log_of.whole(self._engine, request.key), 0)
+        try:
+            if not await self._github(request).try_edit_comment(comment_id, body):
+                return
+        except (NotFound, Refused, Conflict) as e:
+            log.warning("the last state could not be shown: %s", e, extra={"task": request.key})
+        except Transient as e:
+            log.warning("the status comment was not edited: %s", e, extra={"task": request.key})
+            self._mend_again[request.key] = time.monotonic() + CLOCK_EDITS
+            return
+        await self._engine.db(tables.mended(request.key))
+        self._mend_again.pop(request.key, None)
+        await self._app.tokens.revoke(request.key)
 
     async def _read(self, request: ThreadRequest, written: _Written) -> None:
         found, written.read = await log_of.rest(self._engine, request.key, written.read)

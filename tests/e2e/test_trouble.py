@@ -256,23 +256,35 @@ def test_work_ends_within_seconds_where_the_app_is_taken_away(repo: Repo, event:
 
 
 def test_a_suspended_installation_is_left_alone_until_it_is_let_in_again(repo: Repo) -> None:
-    """FL-G07: then the comment says how it ended, and new work begins."""
-    issue = repo.ask(
-        {"tools": [FIX, bash("touch began; sleep 500", seconds=600)]}, *({"text": "Greet"} for _ in range(2))
+    """FL-G07: then the comment says how it ended, although another's was deleted meanwhile, and new work begins."""
+    repo.script(
+        *({"tools": [FIX, bash("touch began; sleep 500", seconds=600)]} for _ in range(2)),
+        *({"text": "Greet"} for _ in range(2)),
     )
-    until(lambda: repo.server.has_made("began"))
+    deleted, issue = repo.issue(), repo.issue()
+    for asked_in in (deleted, issue):
+        repo.comment(asked_in)
+    until(lambda: len(repo.asked()) == 2 and repo.server.has_made("began"))
     repo.lab.call("PATCH", repo.control, suspended=True)
     _hear(repo, "installation", "suspend")
-    until(lambda: _outcome(repo, issue), 15, "the end of the task")
+    until(lambda: _outcome(repo, issue) and _outcome(repo, deleted), 15, "the end of the tasks")
     asked = len(_tokens_asked_for(repo))
+    (gone,) = repo.ours(deleted)
+    repo.lab.call("DELETE", f"{repo.control}/issues/comments/{gone['id']}", user="alice")
     repo.lab.call("PATCH", repo.control, suspended=False)
-    assert len(_tokens_asked_for(repo)) == asked <= 12
+    assert len(_tokens_asked_for(repo)) == asked <= 24
     _hear(repo, "installation", "unsuspend")
     until(lambda: "suspended" in repo.status(issue), 20, "the comment's last state")
+    until(lambda: _to_mend(repo) == 0, 20, "the end of mending")
     repo.comment(again := repo.issue())
-    until(lambda: len(repo.asked()) == 2, what="new work")
+    until(lambda: len(repo.asked()) == 3, what="new work")
     repo.comment(again, "/backspace stop")
     assert "Stopped" in repo.finished(again)
+
+
+def _to_mend(repo: Repo) -> int:
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as connection:
+        return int(connection.execute("select count(*) from mend").fetchone()[0])
 
 
 def _tokens_asked_for(repo: Repo) -> list[Any]:

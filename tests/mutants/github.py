@@ -213,4 +213,11 @@ MUTANTS = (
         "if facts",
         ("tests/github/test_user.py::test_a_fork_is_found_by_what_it_is_a_fork_of",),
     ),
+    Mutant(
+        "a comment that can't be mended is not tried for ever",
+        "app/runs/comments.py",
+        '        except (NotFound, Refused, Conflict) as e:\n            log.warning("the last',
+        '        except AssertionError as e:\n            log.warning("the last',
+        ("tests/e2e/test_trouble.py::test_a_suspended_installation_is_left_alone_until_it_is_let_in_again",),
+    ),
 )
