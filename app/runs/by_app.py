@@ -14,7 +14,7 @@ from app.publish.commit import Commit, Work, publish_tree
 from app.runs.ground import Ground
 from app.runs.opening import opened
 from app.runs.place import Begun, Offer, Opened
-from app.sandbox import repo
+from app.sandbox import cloning
 from app.sandbox.base import Sandbox
 from app.trigger.policy import may_start
 
@@ -47,7 +47,7 @@ class ByApp:
         token = await self._app.tokens.get(run, _installation(request), request.repository.id, CLONE)
         url = f"{self._server_url}/{request.repository.full_name}.git"
         try:
-            return await repo.clone(sandbox, url=url, token=token, branch=start, sha=sha, seconds=CLONE_SECONDS)
+            return await cloning.clone(sandbox, url=url, token=token, branch=start, sha=sha, seconds=CLONE_SECONDS)
         finally:
             await self._app.tokens.revoke_token(token)
 

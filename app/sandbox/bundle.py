@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.sandbox import git
 from app.sandbox.base import Sandbox
-from app.sandbox.repo import NEVER_PUBLISHED, SEAL
+from app.sandbox.cloning import sealed
 
 SECONDS = 300.0
 UNPACK = """
@@ -31,7 +31,7 @@ class Bundle:
 
 
 async def clone(sandbox: Sandbox, bundle: Bundle, *, branch: str) -> str:
-    """Make the repository of it, with the commit checked out as `branch`, as `repo.clone` does from an address. Returns the SHA."""
+    """Make the repository of it, with the commit checked out as `branch`, as `cloning.clone` does from an address. Returns the SHA."""
     if not all(re.fullmatch(r"[0-9a-f]{40,64}", sha) for sha in (bundle.sha, *bundle.cut)):
         raise ValueError("not a SHA")
     head = "".join(f"{sha}\n" for sha in (*bundle.cut, "")).encode()
@@ -39,5 +39,4 @@ async def clone(sandbox: Sandbox, bundle: Bundle, *, branch: str) -> str:
     made = await git.script(sandbox, UNPACK, bundle.sha, branch, key=key, stdin=head + bundle.pack, seconds=SECONDS)
     if git.in_time(made).exit_code != 0:
         raise RuntimeError(f"git failed: {git.last_line(made)}")
-    exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
-    return await git.printed(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
+    return await sealed(sandbox, key)

@@ -1,4 +1,4 @@
-"""The repository in a sandbox: cloned before the work, read as untrusted data after it. Git runs inside the sandbox only.
+"""The repository in a sandbox, read as untrusted data after it was cloned. Git runs inside the sandbox only.
 
 The agent works in a clone of its own and may do to it what it likes. What we read and write goes through a second git directory above
 it, with the same objects and none of its configuration: no hook, filter, fsmonitor, exclude, replacement or index that the agent made
@@ -11,50 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from app.core.errors import Transient, UserError
+from app.core.errors import UserError
 from app.sandbox import git
-from app.sandbox.base import Result, Sandbox
+from app.sandbox.base import Sandbox
 
 MAX_PATHS = 5_000
 MAX_CONTENTS = 40 << 20
-ATTEMPTS = 7
-"""Of a clone, over some two minutes; each has a key of its own, so a repeated step finds them as they were."""
-
-NEVER_PUBLISHED = (
-    "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".tox/", ".nox/", ".venv/", "*.egg-info/",
-    "node_modules/", ".DS_Store", "*.swp",
-)  # fmt: skip
-"""Untracked paths that count as ignored although the repository forgot to say so: what set-up and checks leave behind."""
-
-# What lies in the work tree stays, for a sandbox may begin with what set-up made in an earlier one; its `.git` is nobody's any more.
-CLONE = """
-unset GIT_DIR GIT_WORK_TREE
-url=$1 branch=$2 what=$3
-rm -rf .git
-git init --quiet --template= --initial-branch="$branch"
-git remote add -t "$branch" origin "$url"
-git -c protocol.allow=never -c protocol.https.allow=always -c protocol.http.allow=always fetch --quiet --depth=50 --no-tags \\
-    --no-recurse-submodules origin "+$what:refs/remotes/origin/$branch"
-git update-ref "refs/heads/$branch" "refs/remotes/origin/$branch"
-"""
-SEAL = """
-base=$(git --git-dir=.git rev-parse --verify 'HEAD^{commit}')
-rm -rf "$GIT_DIR"; mkdir -p "${GIT_DIR%/*}"
-git init -q --template=
-rm -rf "$GIT_DIR/objects"
-cp -al .git/objects "$GIT_DIR/objects" 2>/dev/null || { rm -rf "$GIT_DIR/objects"; cp -R .git/objects "$GIT_DIR/objects"; }
-[ ! -f .git/shallow ] || cp .git/shallow "$GIT_DIR/shallow"
-mkdir -p "$GIT_DIR/info"; cat >"$GIT_DIR/info/exclude"
-git update-ref refs/backspace/base "$base"
-git read-tree --reset -u "$base"
-git clean -ffdq
-cp -p "$GIT_DIR/index" .git/index
-export GIT_INDEX_FILE="$GIT_DIR/pristine"
-git read-tree "$base"
-git add --all -- . 2>/dev/null
-git update-ref refs/backspace/pristine "$(git write-tree)"
-echo "$base"
-"""
 # `cp -p` keeps the index's own time, by which git tells entries that may have changed within the same tick of the clock.
 SNAPSHOT = """
 find . -type d ! \\( -readable -writable -executable \\) -exec chmod u+rwx {} \\; -o -type f ! -readable -exec chmod u+r {} \\; || true
@@ -105,50 +67,6 @@ class Diff:
     added: int
     removed: int
     files: int
-
-
-async def clone(sandbox: Sandbox, *, url: str, token: str, branch: str, seconds: float, sha: str | None = None) -> str:
-    """Bring the tip of `branch`, or `sha` as its tip, into the sandbox; its SHA. The token is in the environment of that one command and
-    nowhere else. Ignored files that were there stay.
-
-    Raises UserError where the repository or branch is not there for us or takes too long, or the network fails for long.
-    """
-    env = git.authorized(url, token)
-    what = sha or f"refs/heads/{branch}"
-    for attempt in range(1, ATTEMPTS + 1):
-        key = f"clone/{attempt}"
-        result = await git.script(sandbox, CLONE, url, branch, what, key=key, seconds=seconds, env=env, network=True)
-        if result.exit_code == 0:
-            exclude = "".join(f"{line}\n" for line in NEVER_PUBLISHED).encode()
-            return await git.printed(sandbox, SEAL, key=f"{key}/seal", stdin=exclude)
-        failure = _why(result, branch, seconds)
-        if isinstance(failure, UserError) or result.ended == "stopped":
-            raise failure
-        await asyncio.sleep(min(2**attempt, 30))
-    raise UserError(f"The repository could not be cloned: {failure}. Ask again later.")
-
-
-def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:
-    """What a failed clone means, by what git said."""
-    said = result.stderr.head.decode(errors="replace")
-    if result.ended == "deadline":
-        return UserError(
-            f"The repository could not be cloned within {seconds:.0f} s: it is too large, or the network too slow."
-        )
-    if "find remote ref" in said:
-        return UserError(f"The repository has no branch {branch!r}: name one that exists.")
-    if any(
-        words in said
-        for words in ("not found", "Authentication failed", "could not read Username", "error: 403", "error: 401")
-    ):
-        return UserError("The repository can't be read: it is gone, or the App was not given access to it.")
-    if "not allowed" in said:  # git's word on a transport: it will not change its mind
-        return UserError(f"The repository can't be cloned from there: {said.strip().splitlines()[-1]}.")
-    if "File too large" in said or "No space left" in said:
-        return UserError("The repository is too large for the sandbox.")
-    if result.ended == "exited" and not said.strip():
-        return Transient(f"git clone ended with exit code {result.exit_code}")
-    return Transient(f"git clone failed: {said.strip().splitlines()[-1] if said.strip() else result.ended}")
 
 
 async def tracked(sandbox: Sandbox, base: str, limit: int) -> list[str]:

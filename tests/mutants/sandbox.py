@@ -131,14 +131,14 @@ MUTANTS = (
     ),
     Mutant(
         "a clone is by http alone",
-        "app/sandbox/repo.py",
+        "app/sandbox/cloning.py",
         "git -c protocol.allow=never -c protocol.https.allow=always",
         "git -c protocol.https.allow=always",
         ("tests/sandbox/test_repo.py::test_other_transports_than_http_are_not_used",),
     ),
     Mutant(
         "what set-up leaves behind is not published",
-        "app/sandbox/repo.py",
+        "app/sandbox/cloning.py",
         'exclude = "".join(f"{line}\\n" for line in NEVER_PUBLISHED).encode()',
         'exclude = b""',
         ("tests/sandbox/test_repo.py::test_changes_of_every_kind_are_seen",),

@@ -16,7 +16,7 @@ from app.runs.database import Database
 from app.runs.gating import Gating
 from app.runs.ground import Ground
 from app.runs.holding import BYTES, FILES, are_few
-from app.sandbox import repo
+from app.sandbox import cloning, repo
 from app.sandbox.base import Call, Sandbox
 from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
@@ -71,7 +71,7 @@ async def work(tmp_path: Path, origin: str) -> AsyncIterator[Work]:
     database.open()
     sandboxes = LocalSandboxes(tmp_path / "sandboxes", isolation="none")
     sandbox = await sandboxes.create("run")
-    base = await repo.clone(sandbox, url=origin, token="t", branch="main", seconds=30)
+    base = await cloning.clone(sandbox, url=origin, token="t", branch="main", seconds=30)
     yield Work(Recorded(database), sandboxes, sandbox, base)
     await sandbox.kill()
     database.engine.dispose()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import UserError
-from app.sandbox import checkpoint, repo
+from app.sandbox import checkpoint, cloning, repo
 from app.sandbox.base import Call, Sandbox
 from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
@@ -29,7 +29,7 @@ class Ground:
 
     async def clone(self, **other: str) -> str:
         given = {"url": self.url, "token": TOKEN, "branch": "main", **other}
-        self.base = await repo.clone(self.sandbox, seconds=30, **given)
+        self.base = await cloning.clone(self.sandbox, seconds=30, **given)
         return self.base
 
     async def bash(self, command: str) -> str:
@@ -262,7 +262,7 @@ async def test_a_checkpoint_brings_the_work_to_another_clone(cloned: Ground, tmp
     assert await checkpoint.save(cloned.sandbox, cloned.base, saved.tree, "2") is None
 
     other = replace(cloned, sandbox=await LocalSandboxes(tmp_path / "sandboxes").create("other"))
-    assert await repo.clone(other.sandbox, url=other.url, token=TOKEN, branch="main", seconds=30, sha=cloned.base)
+    assert await cloning.clone(other.sandbox, url=other.url, token=TOKEN, branch="main", seconds=30, sha=cloned.base)
     await other.bash("echo left > left-by-setup; mkdir .venv; echo kept > .venv/x")
     await checkpoint.restore(other.sandbox, saved, "1")
     assert await checkpoint.save(other.sandbox, other.base, saved.tree, "3") is None
