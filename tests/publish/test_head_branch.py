@@ -6,7 +6,7 @@ from app.core.errors import Refusal
 from app.core.task import Request
 from app.github.tokens import PUBLISH
 from app.publish.commit import Commit
-from app.publish.head_branch import start
+from app.publish.head_branch import on_top, start
 from tests.github.world import World
 from tests.publish.conftest import Work
 from tests.publish.test_commit import edit, publish
@@ -53,8 +53,10 @@ async def test_a_protected_one_is_left_alone(world: World, ours: Commit) -> None
 
 
 async def test_one_whose_pull_request_is_over_is_left_alone(world: World, ours: Commit) -> None:
-    """FL-G20."""
+    """FL-G20: also by an approval."""
     pull = await world.github(PUBLISH).create_pull(title="T", body="", head=ours.branch, base="main", draft=False)
     await world.control("PATCH", f"/repos/{world.repository.full_name}/issues/{pull.number}", {"state": "closed"})
     with pytest.raises(Refusal, match="closed or merged"):
         await asked(world, ours.branch)
+    with pytest.raises(Refusal, match="closed or merged"):
+        await on_top(ours.branch, world.github(PUBLISH))

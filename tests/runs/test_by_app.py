@@ -36,3 +36,11 @@ async def test_it_starts_from_the_branch_that_the_work_is_on(world: World) -> No
     github = world.app.repository("run-1", world.installation, world.repository, {"contents": "write"})
     await github.create_branch(BRANCH, world.head)
     assert (await place.begin("run-1", request)).start == BRANCH
+
+
+async def test_what_was_archived_meanwhile_is_not_begun(world: World) -> None:
+    place, request = ByApp(app=world.app, server_url=world.url), await approved(world, "write", "")
+    await place.begin("run-1", request)
+    await world.control("PATCH", f"/repos/{world.repository.full_name}", {"archived": True})
+    with pytest.raises(UserError, match="archived: unarchive it"):
+        await place.begin("run-2", request)
