@@ -21,11 +21,13 @@ OUTPUT_SHOWN = 6_000
 
 
 class Facts(Words):
-    """What is known of the repository before the first turn, read at one commit of the default branch."""
+    """What is known of the repository before the first turn."""
 
     base: str
     branch: str
+    """The one that is checked out, at `base`."""
     files: tuple[str, ...]
+    """Of `base`; instructions and tests are of the default branch."""
     instructions: dict[str, str]
     setup: str
     """How the set-up went, one line."""

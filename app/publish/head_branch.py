@@ -1,6 +1,6 @@
 """The head branch that somebody asks for by name: a new one, or earlier work of ours that goes on. Never anybody else's."""
 
-from app.core.errors import Refusal
+from app.core.errors import Refusal, UserError
 from app.core.task import Repository
 from app.github.client import GitHub
 from app.publish.commit import is_ours
@@ -38,6 +38,16 @@ async def start(wanted: str, default: str, heads: GitHub, pulls: GitHub, fork: R
         raise Refusal(f"The branch {wanted} is protected: name another.", 422)
     await check_wanted(wanted, pulls, fork)
     return wanted
+
+
+async def rules(start: str, default: str, heads: GitHub) -> str:
+    """SHA of the default branch's tip where work starts from another branch; "" else. Raises UserError where it has no commit any more."""
+    if start == default:
+        return ""
+    tip = await heads.branch(default)
+    if tip is None:
+        raise UserError(f"The default branch {default} is gone: restore it, or name another, and ask again.")
+    return tip.sha
 
 
 def folders(branch: str) -> list[str]:

@@ -34,20 +34,24 @@ class ByApp:
             raise UserError("This repository is archived: unarchive it and ask again.")
         if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":
             raise UserError("The issue was closed in the meantime: open it and ask again.")
-        start = facts.default_branch
+        start, github = facts.default_branch, self._github(run, request, LOOK)
         if request.approved and request.approved.branch:
-            start = await head_branch.on_top(request.approved.branch, self._github(run, request, LOOK))
+            start = await head_branch.on_top(request.approved.branch, github)
         elif request.branch:
-            github = self._github(run, request, LOOK)
             start = await head_branch.start(request.branch, start, github, github)
-        return Begun(branch=facts.default_branch, start=start)
+        rules = await head_branch.rules(start, facts.default_branch, github)
+        return Begun(branch=facts.default_branch, start=start, rules=rules)
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
+    async def clone(
+        self, run: str, request: Request, sandbox: Sandbox, start: str, rules: str = "", sha: str | None = None
+    ) -> str:
         """The token is for reading this one repository, in this one command, and is revoked before anything else runs."""
         token = await self._app.tokens.get(run, _installation(request), request.repository.id, CLONE)
         url = f"{self._server_url}/{request.repository.full_name}.git"
         try:
-            return await cloning.clone(sandbox, url=url, token=token, branch=start, sha=sha, seconds=CLONE_SECONDS)
+            return await cloning.clone(
+                sandbox, url=url, token=token, branch=start, sha=sha, rules=rules, seconds=CLONE_SECONDS
+            )
         finally:
             await self._app.tokens.revoke_token(token)
 
@@ -84,6 +88,9 @@ class ByApp:
         if now == ground.branch:
             return pull
         return await opened(github, ground.model_copy(update={"branch": now}), offer, head, server_url=self._server_url)
+
+    async def discard(self, ground: Ground, head: str, sha: str) -> None:
+        await self._github(ground.run, ground.request, PUBLISH).delete_branch(head, sha)
 
     async def close(self, run: str) -> None:
         await self._app.tokens.revoke(run)

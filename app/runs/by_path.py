@@ -60,7 +60,9 @@ class ByPath:
         found = await folder(_path(request), request.branch)
         return Begun(branch=found.branch, start=found.branch)
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
+    async def clone(
+        self, run: str, request: Request, sandbox: Sandbox, start: str, rules: str = "", sha: str | None = None
+    ) -> str:
         ref, branch = ("HEAD", "work") if start == DETACHED else (f"refs/heads/{start}", start)
         return await bundle.clone(sandbox, await fetched(_path(request), sha or ref), branch=branch)
 
@@ -81,6 +83,9 @@ class ByPath:
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
         """There are none here: a branch is all that is wanted."""
         return Opened(via="branch", draft=offer.draft)
+
+    async def discard(self, ground: Ground, head: str, sha: str) -> None:
+        """Never asked for: what is in a folder is offered to nobody."""
 
     async def close(self, run: str) -> None:
         """There are no credentials."""

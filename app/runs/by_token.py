@@ -30,16 +30,23 @@ class ByToken:
     async def begin(self, run: str, request: Request) -> Begun:
         facts = await self._facts(request)
         start = await starting(self._user, facts, request.branch)
-        return Begun(branch=facts.default_branch, start=start)
+        rules = await head_branch.rules(start, facts.default_branch, self._user.repository(facts.repository))
+        return Begun(branch=facts.default_branch, start=start, rules=rules)
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
+    async def clone(
+        self, run: str, request: Request, sandbox: Sandbox, start: str, rules: str = "", sha: str | None = None
+    ) -> str:
         facts = await self._facts(request)
         source = facts.repository
         if start != facts.default_branch and not facts.may_push:
             source = await self._user.fork_of(source) or source
         url = f"{self._server_url}/{source.full_name}.git"
         got = await fetched(url, sha or f"refs/heads/{start}", self._user.token)
-        return await bundle.clone(sandbox, got, branch=start)
+        base = await bundle.clone(sandbox, got, branch=start)
+        if rules:  # of the repository itself, also where the work goes on in a fork
+            url = f"{self._server_url}/{facts.full_name}.git"
+            await bundle.lay_beside(sandbox, await fetched(url, rules, self._user.token, depth=1))
+        return base
 
     async def thread(self, ground: Ground) -> Thread:
         return Thread()
@@ -57,6 +64,11 @@ class ByToken:
         github = self._user.repository(facts.repository)
         fork = None if facts.may_push else await self._fork(facts, ground.base)
         return await opened(github, ground, offer, head, server_url=self._server_url, fork=fork, token=self._user.token)
+
+    async def discard(self, ground: Ground, head: str, sha: str) -> None:
+        facts = await self._facts(ground.request)
+        fork = None if facts.may_push else await self._fork(facts, ground.base)
+        await self._user.repository(fork or facts.repository).delete_branch(head, sha)
 
     async def close(self, run: str) -> None:
         """The token is the operator's, and outlives every run."""

@@ -26,6 +26,7 @@ class Kept:
     """With the branches, what it needs where the run's record can't be read; "" in what an earlier version kept."""
     branch: str = ""
     start: str = ""
+    rules: str = ""
 
 
 class Checkpoints:
@@ -43,8 +44,8 @@ class Checkpoints:
             await self._engine.keep(artifacts.keep(ground.request.key, BEHIND, b""))
             return
         if saved:
-            head = f"{ground.run} {turn} {saved.tree} {ground.base} {ground.branch} {ground.start}\n"
-            content = head.encode() + saved.pack
+            head = f"{ground.run} {turn} {saved.tree} {ground.base} {ground.branch} {ground.start} {ground.rules}"
+            content = f"{head.rstrip(' ')}\n".encode() + saved.pack
             await self._engine.keep(artifacts.keep(ground.request.key, NAME, content))
             await self._engine.keep(artifacts.drop(ground.request.key, BEHIND))
 

@@ -30,10 +30,10 @@ _FETCH = (
 )  # fmt: skip
 # Whose the folder is was git's question to the asker already, under a configuration that does not hold here.
 _FOLDER = ("--upload-pack=git -c safe.directory=* upload-pack",)
-_OPTIONS = ("--quiet", "--no-tags", "--no-recurse-submodules", f"--depth={DEPTH}")
+_OPTIONS = ("--quiet", "--no-tags", "--no-recurse-submodules")
 
 
-async def fetched(source: str, ref: str, token: str = "", *, most: int = MAX) -> Bundle:
+async def fetched(source: str, ref: str, token: str = "", *, depth: int = DEPTH, most: int = MAX) -> Bundle:
     """The last commits up to `ref` (a full name, or a SHA) of an http(s) address, or of the repository in a folder. `most`: bytes.
 
     Raises UserError where it is not there for us, too large or too slow; Transient.
@@ -44,7 +44,7 @@ async def fetched(source: str, ref: str, token: str = "", *, most: int = MAX) ->
     with tempfile.TemporaryDirectory(prefix="backspace-fetch-") as folder:
         await _git(folder, {}, most, *_INIT)
         env = git.authorized(source, token) if token else {}
-        options = _OPTIONS if remote else (*_OPTIONS, *_FOLDER)
+        options = (*_OPTIONS, f"--depth={depth}", *(() if remote else _FOLDER))
         await _git(folder, env, most, f"--git-dir={folder}", *_FETCH, *allowed, "fetch", *options, "--", source, ref)
         return await asyncio.to_thread(_read, Path(folder))
 

@@ -53,6 +53,7 @@ class Footing:
         self._run = run
         self._request = request
         self._begun = begun
+        self._rules: str = begun.get("rules", "")  # an earlier version did not record it
 
     async def found(self) -> None:
         """Sandbox, clone, set-up, and the first message. Raises Failed."""
@@ -106,6 +107,7 @@ class Footing:
             start=begun["start"],
             sandbox=sandbox,
             base=base,
+            rules=self._rules,
         )
         self.prepared = await self._working("prepare", self._preparing.prepare, self.ground)
 
@@ -122,5 +124,6 @@ class Footing:
         run, request = self._run, self._request
         made = await step("sandbox", self._stages.sandbox, run, request, self.losses > 0)
         sandbox: str = made["sandbox"]
-        cloned = await step("clone", self._stages.clone, run, request, sandbox, self._begun["start"], sha)
+        start = self._begun["start"]
+        cloned = await step("clone", self._stages.clone, run, request, sandbox, start, self._rules, sha)
         return sandbox, cloned["base"]

@@ -15,3 +15,5 @@ class Ground(Words):
     sandbox: str
     base: str
     """SHA of the commit that everything is judged against."""
+    rules: str = ""
+    """As in `Begun`."""

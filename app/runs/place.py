@@ -21,6 +21,8 @@ class Begun(Words):
     """The branch that the pull request is to be merged into."""
     start: str
     """The branch that is cloned: the same, or the head branch of earlier work that goes on."""
+    rules: str = ""
+    """Where that is another branch, SHA of the default branch's tip, whose instructions and commands hold; "" else."""
 
 
 class Offer(Words):
@@ -51,8 +53,13 @@ class Place(Protocol):
         """Whether the work is (still) wanted and allowed, and where it starts from."""
         ...
 
-    async def clone(self, run: str, request: Request, sandbox: Sandbox, start: str, sha: str | None = None) -> str:
-        """Bring the tip of `start`, or that commit as its tip, into the sandbox; its SHA. No credential is left there."""
+    async def clone(
+        self, run: str, request: Request, sandbox: Sandbox, start: str, rules: str = "", sha: str | None = None
+    ) -> str:
+        """Bring the tip of `start`, or that commit as its tip, into the sandbox; its SHA. No credential is left there.
+
+        `rules`: as in `Begun`; that commit is to be had there too.
+        """
         ...
 
     async def thread(self, ground: Ground) -> Thread:
@@ -65,6 +72,10 @@ class Place(Protocol):
 
     async def pull(self, ground: Ground, head: str, offer: Offer) -> Opened:
         """The pull request of the head branch: found or opened."""
+        ...
+
+    async def discard(self, ground: Ground, head: str, sha: str) -> None:
+        """Delete the task's own head branch, unless it has moved from this commit."""
         ...
 
     async def close(self, run: str) -> None:

@@ -16,22 +16,18 @@ from app.core.events import Event, NotShown, StageBegan, Status
 from app.core.redact import Redactor
 from app.core.task import Request, Stage
 from app.github.facts import ThreadComment
-from app.runs import checks
 from app.runs.asking import Asking
 from app.runs.checkpoints import Checkpoints
 from app.runs.checks import Checks
 from app.runs.engine import Engine, Json
 from app.runs.ground import Ground
 from app.runs.place import PlaceOf
+from app.runs.rules import FILES, rules_of
 from app.runs.stop import Stop
 from app.runs.warm import Warm
 from app.sandbox import checkpoint, repo
 from app.sandbox.base import Sandbox, Sandboxes
 
-FILES = 200_000
-"""Tracked paths that are looked at."""
-INSTRUCTION_FILES = ("AGENTS.md", "CLAUDE.md")
-FILE_BYTES = 100_000
 CREATION = 20.0
 """Seconds that a request which is refused waits for the sandbox that was being made for it."""
 
@@ -91,30 +87,26 @@ class Stages:
             events = [StageBegan(stage="prepare"), said]
         return {"sandbox": sandbox.id, "events": [event.model_dump() for event in events]}
 
-    async def clone(self, run: str, request: Request, sandbox_id: str, start: str, sha: str | None) -> Json:
+    async def clone(self, run: str, request: Request, sandbox_id: str, start: str, rules: str, sha: str | None) -> Json:
         """The tip of the branch, or one commit again."""
         sandbox = await self._sandboxes.connect(sandbox_id)
-        base = await self._place_of(request).clone(run, request, sandbox, start, sha)
+        base = await self._place_of(request).clone(run, request, sandbox, start, rules, sha)
         said = [] if sha else [Status(message=f"Cloned `{start}` at {base[:7]}.").model_dump()]
         return {"base": base, "events": said}
 
     async def prepare(self, ground: Ground) -> Json:
-        """Set-up, and the first message: all that the model is told, of the repository from the default branch at one commit."""
+        """Set-up, and the first message: all that the model is told, of the repository at one commit."""
         thread = await self._place_of(ground.request).thread(ground)  # where that has to wait, no set-up is done twice
         sandbox = await self._sandboxes.connect(ground.sandbox)
         tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
-        how = await self._checks(sandbox, ground.base, frozenset(tracked))
+        said = await rules_of(sandbox, ground, tracked)
+        how, instructions = await said.checks(), await said.instructions()  # before any code of the repository runs
         setup, problem = await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=True)
-        texts = {
-            path: await repo.show(sandbox, ground.base, path, FILE_BYTES)
-            for path in INSTRUCTION_FILES
-            if path in tracked
-        }
         facts = context.Facts(
             base=ground.base[:12],
-            branch=ground.branch,
+            branch=ground.start,
             files=tuple(path.encode(errors="surrogateescape").decode(errors="replace") for path in tracked),
-            instructions={path: text for path, text in texts.items() if text},
+            instructions=instructions,
             setup=setup,
             tests=how.test,
         )
@@ -148,18 +140,13 @@ class Stages:
     async def set_up(self, sandbox: Sandbox, ground: Ground) -> tuple[Checks, str, str | None]:
         """How the repository is checked, a line on its set-up, and why no check can be trusted to run, if so."""
         tracked = tuple(await repo.tracked(sandbox, ground.base, FILES))
-        how = await self._checks(sandbox, ground.base, frozenset(tracked))
+        how = await (await rules_of(sandbox, ground, tracked)).checks()
         return how, *(await self._warm.set_up(sandbox, ground, how.setup, tracked, keep=False))
 
-    async def tests(self, sandbox: Sandbox, base: str) -> tuple[str, ...]:
-        """The checks that the base knows."""
-        return (await self._checks(sandbox, base, frozenset(await repo.tracked(sandbox, base, FILES)))).test
-
-    async def _checks(self, sandbox: Sandbox, base: str, tracked: frozenset[str]) -> Checks:
-        if checks.CONFIG in tracked:
-            return checks.from_config(await repo.show(sandbox, base, checks.CONFIG, FILE_BYTES) or "")
-        found = {path: await repo.show(sandbox, base, path, FILE_BYTES) for path in checks.MANIFESTS if path in tracked}
-        return checks.usual({path: text for path, text in found.items() if text is not None}, tracked)
+    async def tests(self, sandbox: Sandbox, ground: Ground) -> tuple[str, ...]:
+        """The checks that are known."""
+        tracked = await repo.tracked(sandbox, ground.base, FILES)
+        return (await (await rules_of(sandbox, ground, tracked)).checks()).test
 
     def agent(self, ground: Callable[[], Ground]) -> Agent:
         """`ground`: as it is now, for a lost sandbox is made anew."""

@@ -18,6 +18,7 @@ git index-pack --stdin >/dev/null
 git update-ref "refs/heads/$2" "$1"
 git symbolic-ref HEAD "refs/heads/$2"
 """
+ADD = "git index-pack --stdin >/dev/null"
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,8 @@ async def clone(sandbox: Sandbox, bundle: Bundle, *, branch: str) -> str:
     if git.in_time(made).exit_code != 0:
         raise RuntimeError(f"git failed: {git.last_line(made)}")
     return await sealed(sandbox, key)
+
+
+async def lay_beside(sandbox: Sandbox, bundle: Bundle) -> None:
+    """Its files are to be had by its SHA; what was cloned, and what commands see of it, stays as it is."""
+    await git.printed(sandbox, ADD, key=f"bundle/{bundle.sha}/beside", stdin=bundle.pack)

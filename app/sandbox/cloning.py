@@ -111,6 +111,8 @@ def _why(result: Result, branch: str, seconds: float) -> UserError | Transient:
         )
     if "find remote ref" in said:
         return UserError(f"The repository has no branch {branch!r}: name one that exists.")
+    if "not our ref" in said:
+        return UserError("The repository does not have the commit any more that the work stands on: ask again.")
     refused = ("not found", "Authentication failed", "could not read Username", "error: 403", "error: 401")
     if any(words in said for words in refused):
         return UserError(GONE)

@@ -27,6 +27,7 @@ def engine(tmp_path: Path) -> Engine:
     [
         (f"{RUN} 3 t b main fix", Kept(3, Checkpoint("t", b"PACK\n\0"), "b", "main", "fix")),
         (f"{RUN} 3 t b fix\u00a0it\u3000all\x85 main", Kept(3, Checkpoint("t", b"PACK\n\0"), "b", "fix\u00a0it\u3000all\x85", "main")),
+        (f"{RUN} 3 t b main fix r", Kept(3, Checkpoint("t", b"PACK\n\0"), "b", "main", "fix", "r")),
         (f"{RUN} 3 t", Kept(3, Checkpoint("t", b"PACK\n\0"))),
         (f"{REQUEST.key}.2 3 t b main fix", None),
         (f"{RUN} three t b main fix", None),
