@@ -87,8 +87,9 @@ class Salvage:
         ground = None
         if kept and kept.base:
             ground = Ground(
-                run=run, request=request, branch=kept.branch, start=kept.start, sandbox="", base=kept.base
-            ).model_dump()
+                run=run, request=request, branch=kept.branch, start=kept.start, sandbox="", base=kept.base,
+                rules=kept.rules,
+            ).model_dump()  # fmt: skip
         return {
             "request": request.model_dump(),
             "outcome": done.outcome if done else None,
@@ -116,8 +117,8 @@ class Salvage:
         ground, turn = Ground.model_validate(found["ground"]), found["turn"]
         made = await step("sandbox", self._stages.sandbox, ground.run, ground.request, False)
         ground = ground.model_copy(update={"sandbox": made["sandbox"]})
-        clone = self._stages.clone
-        await step("clone", clone, ground.run, ground.request, ground.sandbox, ground.start, ground.base)
+        given = ground.run, ground.request, ground.sandbox, ground.start, ground.rules, ground.base
+        await step("clone", self._stages.clone, *given)
         restored = await step("restore", self._restore, ground, found["run"])
         gated = await step("gate", self._gating.gate, ground, turn)
         if gated["refused"] or not gated["changes"]:
@@ -138,4 +139,4 @@ class Salvage:
         assert kept
         sandbox = await self._sandboxes.connect(ground.sandbox)
         await checkpoint.restore(sandbox, kept.checkpoint, str(kept.turn))
-        return {"tests": list(await self._stages.tests(sandbox, ground.base))}
+        return {"tests": list(await self._stages.tests(sandbox, ground))}
