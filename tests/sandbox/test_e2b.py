@@ -148,6 +148,7 @@ async def test_after_a_pause_in_mid_command_the_network_is_closed_by_its_own_nex
     """RT-S02: no other command comes, which would see to it as well."""
     running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
     await until_begun(sandbox)
+    await until(lambda: cloud.requests("/timeout", sandbox.id))  # what asks from now on only follows
     cloud.order("pause", sandbox.id)
     await until(lambda: cloud.sandbox(sandbox.id)["state"] == "running")
     (Path(cloud.sandbox(sandbox.id)["disk"]) / sandbox.repo[1:] / "go").touch()
