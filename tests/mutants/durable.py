@@ -124,13 +124,6 @@ MUTANTS = (
         ("tests/runs/test_clock.py::test_a_process_that_slept_notices_by_either_clock",),
     ),
     Mutant(
-        "trouble is redacted before it is recorded",
-        "app/runs/workflow.py",
-        "return self._engine.redact.value(output) if output.keys() & TROUBLE else output",
-        "return output",
-        ("tests/runs/test_engine.py",),
-    ),
-    Mutant(
         "trouble is redacted where it is recorded",
         "app/runs/workflow.py",
         "return self._engine.redact.value(output) if output.keys() & TROUBLE else output",

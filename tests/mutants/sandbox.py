@@ -171,4 +171,18 @@ MUTANTS = (
         "",
         ("tests/sandbox/test_seccomp.py::test_what_namespaces_do_not_separate_is_refused",),
     ),
+    Mutant(
+        "a folder that commands could see is refused",
+        "app/sandbox/local.py",
+        "            await asyncio.to_thread(bubblewrap.refuse_overlap, self.root)\n",
+        "",
+        ("tests/sandbox/test_local.py::test_a_folder_that_commands_could_see_is_refused",),
+    ),
+    Mutant(
+        "a sandbox that is being removed is gone",
+        "app/sandbox/local.py",
+        ' or not folder.is_dir() or (folder / "gone").exists():',
+        " or not folder.is_dir():",
+        ("tests/sandbox/test_local.py::test_a_removal_that_was_cut_short_is_finished_by_its_id",),
+    ),
 )

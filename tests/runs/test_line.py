@@ -1,7 +1,8 @@
 """What is full and whose turn it is, by the tables."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_a_third_in_a_thread_is_not_taken_until_one_is_over(database: Database) 
     assert take(database, second) is None, "it was taken already, by a step that runs again"
     database.transaction(tables.set_outcome(first.key, "ready"))
     assert take(database, third) is None
+
+
+@pytest.mark.many
+def test_of_two_servers_that_take_at_once_one_decides_after_the_other(postgres: Callable[[], str]) -> None:
+    """RT-D06"""
+    one, other = Database(url := postgres()), Database(url)
+    for database in (one, other):
+        database.open()
+    take(one, asked(1))
+    with ThreadPoolExecutor() as pool:
+        with one.engine.begin() as connection:
+            assert line._take(asked(2), ())(connection) is None
+            later = pool.submit(take, other, asked(3))
+            wait((later,), timeout=1)
+        assert later.result() == Full("thread", asked(2).key)
+    for database in (one, other):
+        database.engine.dispose()
 
 
 def test_a_task_that_nothing_works_on_fills_nothing_up_for_long(database: Database) -> None:
