@@ -147,6 +147,11 @@ def _slug(title: str) -> str:
     return slug
 
 
+Word = Literal["stop", "help", "approve", "later", "closed", "pull_request"]
+"""`later`: a control word that this version knows and does not do yet; it is never taken for a prompt. `closed`: work was
+asked for on an issue that is closed or locked. `pull_request`: a command on a pull request, where nothing works yet."""
+
+
 class Control(Words):
     """A command that starts no work: it steers what is there (`/backspace stop`), or gets one line in answer."""
 
@@ -158,8 +163,6 @@ class Control(Words):
     actor: Actor
     comment_id: int | None
     """The comment that holds the command; None where a label did."""
-    word: Literal["stop", "help", "approve", "later", "closed", "pull_request"]
-    """`later`: a control word that this version knows and does not do yet; it is never taken for a prompt. `closed`: work was
-    asked for on an issue that is closed or locked. `pull_request`: a command on a pull request, where nothing works yet."""
+    word: Word
     said: str = ""
     """For `later`: the word itself ("retry"). For `approve`: what is approved, 32 hex digits; "" where none was given."""

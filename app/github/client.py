@@ -23,7 +23,7 @@ from app.github.facts import (
 )
 from app.github.rest import PAGE, Rest
 
-Reaction = Literal["eyes", "rocket", "confused"]
+Reaction = Literal["+1", "eyes", "rocket", "confused"]
 
 
 class GitHub:

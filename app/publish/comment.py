@@ -50,6 +50,7 @@ def status(
     *,
     now: float,
     place: int,
+    is_held: bool = False,
     server_url: str,
     limits_usd: float,
     patch_url: str | None = None,
@@ -58,8 +59,9 @@ def status(
     """The comment as Markdown, at most MAX characters.
 
     `entries`: all of the task, in their order. `now`: Unix seconds. `place`: in the queue, from 1; 0 where nothing is before it.
-    `server_url`: GitHub's pages, the only host that links lead to but for `patch_url`, which is ours. `limits_usd`: dollars that the task
-    may cost. `goes_on`: the task's next run, which has not begun, is behind these entries.
+    `is_held`: it waits for its turn, in its thread or among all. `server_url`: GitHub's pages, the only host that links lead to but for
+    `patch_url`, which is ours. `limits_usd`: dollars that the task may cost. `goes_on`: the task's next run, which has not begun, is behind
+    these entries.
     """
     seen = view(entries)
     asked = _asked(task, server_url)
@@ -68,7 +70,7 @@ def status(
     elif seen.done:
         sections = _over(seen, seen.done, asked, server_url, patch_url)
     elif seen.stage == "queued":
-        sections = _waiting(asked, place)
+        sections = _waiting(asked, place, is_held)
     else:
         sections = _working(seen, asked, now)
     if seen.began is not None:
@@ -83,14 +85,14 @@ def done_reaction(outcome: Outcome) -> Literal["rocket", "confused"]:
     return "rocket" if outcome == "ready" else "confused"
 
 
-def _waiting(asked: str, place: int) -> list[str]:
-    if place == 0:
+def _waiting(asked: str, place: int, is_held: bool) -> list[str]:
+    if place:
+        how, when = f"Waiting: {_PLACES.get(place, f'number {place}')} in line", "the work before it"
+    elif is_held:
+        how, when = "Waiting for a free slot", "work elsewhere"
+    else:
         return [f"### ⏳ Starting\n{asked}"]
-    where = _PLACES.get(place, f"number {place}")
-    return [
-        f"### ⏳ Waiting: {where} in line\n{asked}",
-        "Starts when the work before it is over. `/backspace stop` takes it back.",
-    ]
+    return [f"### ⏳ {how}\n{asked}", f"Starts when {when} is over. `/backspace stop` takes it back."]
 
 
 def _approved(seen: View, asked: str, server_url: str) -> list[str]:
@@ -131,7 +133,7 @@ def _over(seen: View, done: Done, asked: str, server_url: str, patch_url: str | 
 
 
 def _why(seen: View, done: Done) -> str:
-    if done.outcome != "nothing":
+    if done.outcome != "nothing" or done.message == seen.error:
         return plain(done.message or (seen.error if done.outcome == "failed" else ""), _WHY)
     words = prose(done.message or seen.said, 2_000)
     quoted = "\n".join(f"> {line}".rstrip() for line in words.split("\n"))

@@ -19,8 +19,8 @@ from app.github.client import GitHub
 from app.github.errors import Conflict, NotFound, Refused
 from app.github.tokens import COMMENT
 from app.publish import comment
+from app.runs import line, numbers, tables
 from app.runs import log as log_of
-from app.runs import numbers, tables
 from app.runs.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -235,6 +235,7 @@ class Comments:
         """In a thread, for thousands of entries take long."""
         runs = await self._engine.db(numbers.newest_ids([request.key]))
         last = entries[-1] if entries else None
+        is_held = not entries and await self._engine.db(line.is_held(request.key))
         goes_on = last is not None and isinstance(last.event, Done) and not _is_of(last, runs[request.key])
         return await asyncio.to_thread(
             comment.status,
@@ -242,6 +243,7 @@ class Comments:
             entries,
             now=time.time() if now is None else now,
             place=place,
+            is_held=is_held,
             server_url=self._server_url,
             limits_usd=self._limit_usd,
             patch_url=self._patch_url(request.key),

@@ -134,14 +134,15 @@ class Engine(Records):
         if self._draining:
             raise Transient("This process is about to end.")
         await self.db(mark("asked"))  # the library would wait for room on the disk, and with it whoever asks
-        beginning = asyncio.create_task(self._begin(name, workflow_id, spec))
+        beginning = asyncio.create_task(self.begin_unqueued(name, workflow_id, spec))
         self._keep(beginning)
         done, _ = await asyncio.wait({beginning}, timeout=within)
         if not done:
             raise Transient("The database is too slow.")
         beginning.result()
 
-    async def _begin(self, name: str, workflow_id: str, spec: Json) -> None:
+    async def begin_unqueued(self, name: str, workflow_id: str, spec: Json) -> None:
+        """As `enqueue`, but at once: in nobody's line, and in no slot."""
         with SetWorkflowID(workflow_id):
             await DBOS.start_workflow_async(self._code[name], spec)
 

@@ -5,13 +5,13 @@ Workflows of their own, started at once and never queued, so that the person is 
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from app.core.redact import Redactor
 from app.core.task import REQUEST, Control, ThreadRequest
 from app.github.app import App
-from app.github.client import GitHub
+from app.github.client import GitHub, Reaction
 from app.github.errors import NotFound, Refused
 from app.github.tokens import CHECK, COMMENT
 from app.publish import comment, replies
@@ -21,6 +21,7 @@ from app.runs.comments import Comments
 from app.runs.engine import Engine, Json, Workflow
 from app.runs.line import Line
 from app.runs.steps import Failed, attempt, checked
+from app.runs.stop import say_in
 from app.trigger.policy import may_start
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,11 @@ class Intake:
                 return {}
             if taken.get("held"):
                 answered = await workflow.step("acknowledge", partial(attempt, self._acknowledge, request))
-                await workflow.step("line", partial(attempt, self._line.wait, request))  # it runs, however that ends
-                await self._enqueue(request, spec)
+                turn = await workflow.step("line", partial(attempt, self._line.wait, request))
+                if turn.get("stopped"):  # there is no work to do, so it takes nobody's slot
+                    await self._engine.begin_unqueued("run", numbers.run_id(request.key, 1), spec)
+                else:  # it runs, also where the wait went wrong
+                    await self._enqueue(request, spec)
             else:
                 await self._enqueue(request, spec)
                 answered = await workflow.step("acknowledge", partial(attempt, self._acknowledge, request))
@@ -185,10 +189,10 @@ class Intake:
     async def _obey(self, control: Control) -> Json:
         if control.word == "stop":
             thread = f"{control.repository.id}#{control.thread}"
-            tasks = [request.key for request, _ in await self._engine.db(tables.open_tasks(thread))]
-            for task in tasks:
-                await self._engine.stop_task(task, f"@{control.actor.login}", f"{control.key}/{task}")
-            if tasks:
+            told = await self._engine.db(say_in(thread, f"@{control.actor.login}", control.key))
+            for task in told:
+                self._engine.stopping(task).set()
+            if told:
                 await self._react(control, "+1")
                 await self._app.tokens.revoke(control.key)
                 return {}
@@ -200,12 +204,14 @@ class Intake:
                 return replies.nothing_to_stop_text()
             case "help":
                 return replies.help_text(self._label)
-            case "later" | "approve":
+            case "later":
                 return replies.later_text(control.said)
             case "closed":
                 return replies.closed_text()
             case "pull_request":
                 return replies.pull_request_text()
+            case "approve":
+                raise AssertionError("an approval is taken, or refused in words of its own")
 
     async def _say(self, asked: ThreadRequest | Control, text: str, key: str | None = None) -> None:
         """One comment of one line, looked up before it is made."""
@@ -215,7 +221,7 @@ class Intake:
         if await github.find_comment(asked.thread, mark, author) is None:
             await github.create_comment(asked.thread, f"{mark}\n{text}")
 
-    async def _react(self, asked: ThreadRequest | Control, reaction: Any) -> None:
+    async def _react(self, asked: ThreadRequest | Control, reaction: Reaction) -> None:
         github = self._github(asked, COMMENT)
         try:
             if asked.comment_id is None:
@@ -225,7 +231,7 @@ class Intake:
         except (NotFound, Refused) as e:
             log.info("no reaction: %s", e, extra={"task": asked.key})
 
-    def _github(self, asked: ThreadRequest | Control, permissions: Any) -> GitHub:
+    def _github(self, asked: ThreadRequest | Control, permissions: Mapping[str, str]) -> GitHub:
         return self._app.repository(asked.key, asked.installation, asked.repository, permissions)
 
 

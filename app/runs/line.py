@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
+from app.agent.loop import unless
 from app.core.task import ThreadRequest
 from app.runs import numbers, tables
 from app.runs.engine import Engine, Json
+from app.runs.stop import Stop
 from app.runs.tables import metadata, tasks
 from app.trigger.load import Full, Load, full, goes_next
 
@@ -39,6 +41,7 @@ class Line:
         self._engine = engine
         self._alive: frozenset[str] = frozenset()
         self._looked = float("-inf")
+        self._looking = asyncio.Lock()
 
     async def take(self, request: ThreadRequest) -> Json:
         """Take the task, or say what is full: `{"full": {"scope", "newest"}}`. `{"held": True}` where its turn is still to come."""
@@ -48,21 +51,30 @@ class Line:
         return {} if await self._begins(request, alive) else {"held": True}
 
     async def wait(self, request: ThreadRequest) -> Json:
-        """Until it is the task's turn."""
-        while not await self._begins(request, await self._tasks_alive()):  # noqa: ASYNC110
-            await asyncio.sleep(LOOK * max(1.0, await self._engine.db(_waiting) / TOGETHER))
-        return {}
+        """Until it is the task's turn, or until somebody says stop to it: `{"stopped": True}`."""
+        stop = Stop(self._engine, request.key)
+        while not (by := await stop.by()) and not await self._begins(request, await self._tasks_alive()):
+            pause = LOOK * max(1.0, await self._engine.db(_waiting) / TOGETHER)
+            await unless(stop.wait(), asyncio.sleep(pause))
+        return {"stopped": True} if by else {}
 
     async def _begins(self, request: ThreadRequest, alive: Collection[str]) -> bool:
         return await self._engine.db(_begin(request, alive, self._engine.slots))
 
     async def _tasks_alive(self) -> frozenset[str]:
-        """Tasks that a workflow works on: one look for all that wait here."""
-        if time.monotonic() - self._looked > LOOK / 2:
-            self._looked = time.monotonic()
-            unfinished = await self._engine.unfinished("intake", "run", "salvage")
-            self._alive = frozenset(map(numbers.task_of, unfinished))
-        return self._alive
+        """Tasks that a workflow works on: one look for all that wait here, who wait for it."""
+        async with self._looking:
+            if time.monotonic() - self._looked > LOOK / 2:
+                unfinished = await self._engine.unfinished("intake", "run", "salvage")
+                self._alive = frozenset(map(numbers.task_of, unfinished))
+                self._looked = time.monotonic()
+            return self._alive
+
+
+def is_held(task: str) -> Callable[[sa.Connection], bool]:
+    """Whether its turn is still to come."""
+    query = sa.select(line.c.task).where(line.c.task == task, line.c.begun.is_(False))
+    return lambda c: c.execute(query).first() is not None
 
 
 def _take(request: ThreadRequest, alive: Collection[str]) -> Callable[[sa.Connection], Full | None]:

@@ -4,7 +4,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from app.core.task import Actor, Control, Repository, ThreadRequest
+from app.core.task import Actor, Control, Repository, ThreadRequest, Word
 from app.trigger.command import Command, parse
 from app.trigger.payload import Identified, Issue, IssueComment, IssueLabeled, Removal
 
@@ -103,9 +103,6 @@ def _labeled(said: IssueLabeled, delivery: str, label: str) -> ThreadRequest | C
         url=issue.html_url,
         asked_at=issue.updated_at,
     )
-
-
-Word = Literal["stop", "help", "approve", "later", "closed", "pull_request"]
 
 
 def _control_word(command: Command, issue: Issue) -> Word | None:

@@ -68,9 +68,32 @@ def test_everybody_is_answered_at_once_also_while_all_runs_are_taken(lab: Lab) -
         issue = second.ask({"text": "Nothing to do."})
         until(lambda: second.ours(issue), 5, "the answer")
         until(lambda: second.reactions(issue) == ["eyes"], 5, "the reaction")
+        assert "Waiting for a free slot" in second.status(issue)
         first.let_go()
         first.finished(busy)
         second.finished(issue)
+    finally:
+        server.stop()
+
+
+def test_a_stop_takes_back_at_once_what_waits_for_a_slot(lab: Lab) -> None:
+    """Its reaction fails at first, and by the next try the task is over: no word of it then."""
+    server = lab.server("narrow", BACKSPACE_MAX_RUNS="1")
+    try:
+        busy, repo = lab.repository(server), lab.repository(server)
+        busy.ask({"text": "Nothing to do.", "hold": True})
+        until(busy.asked)
+        issue = repo.issue()
+        asked = repo.comment(issue)["id"]
+        until(lambda: repo.reactions(issue) == ["eyes"], what="the answer")
+        held = repo.fault(rf"/issues/comments/(?!{asked}/)\d+/reactions$", hold=True, status=500)
+        repo.comment(issue, "/backspace stop")
+        until(lambda: "🛑 Stopped" in repo.status(issue), what="the end of what waited")
+        until(lambda: repo.hit(held))
+        repo.release(held)
+        until(lambda: sorted(repo.reactions(issue)) == ["+1", "confused", "eyes"], what="the reaction to the stop")
+        assert len(repo.ours(issue)) == 1
+        assert repo.asked() == []
     finally:
         server.stop()
 

@@ -39,6 +39,7 @@ def show(
     task: ThreadRequest = TASK,
     patch_url: str | None = None,
     goes_on: bool = False,
+    is_held: bool = False,
 ) -> str:
     """The comment after `now` seconds; the events were recorded one each ten seconds."""
     start = 1_800_000_000.0
@@ -48,6 +49,7 @@ def show(
         entries,
         now=start + now,
         place=place,
+        is_held=is_held,
         server_url="https://github.com",
         limits_usd=2.0,
         patch_url=patch_url,
@@ -117,6 +119,18 @@ Starts when the work before it is over. `/backspace stop` takes it back.\
 """)
     assert "### ⏳ Waiting: next in line" in show(place=1)
     assert "### ⏳ Waiting: number 7 in line" in show(e.StageBegan(stage="queued"), place=7)
+
+
+def test_waiting_for_others() -> None:
+    assert show(is_held=True) == snapshot("""\
+<!-- backspace:c-1234-900 -->
+
+### ⏳ Waiting for a free slot
+Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issuecomment-900>) by [alice](<https://github.com/alice>)
+
+Starts when work elsewhere is over. `/backspace stop` takes it back.\
+""")
+    assert "### ⏳ Waiting: next in line" in show(is_held=True, place=1)
 
 
 def test_preparing() -> None:
