@@ -104,7 +104,8 @@ def run(
     """Work on a repository, directly: a pull request, or for a folder a branch in it.
 
     For a folder the work starts from the last commit, its files stay as they are, and nothing leaves this machine but what the
-    model is told. Settings come from the environment; for a folder ANTHROPIC_API_KEY is enough.
+    model is told; under BACKSPACE_SANDBOX=unsafe-local, what commands send as well. Settings come from the environment; for a
+    folder ANTHROPIC_API_KEY is enough.
 
     Ctrl-C stops and keeps the work; pressed again it ends at once, and the same command goes on with the run.
 

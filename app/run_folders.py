@@ -4,7 +4,6 @@ A folder is named by what was asked, so the same command finds what it began. It
 has no process, was cut off.
 """
 
-import asyncio
 import fcntl
 import hashlib
 import os
@@ -30,6 +29,8 @@ class Kept(Words):
     prompt: str
     once: str
     """What makes the task's key, which is never used twice: drawn when it was asked."""
+    in_e2b: bool = False
+    """Its sandbox is there, else in the folder."""
 
 
 def of(repo: str, prompt: str, branch: str) -> Path:
@@ -37,7 +38,7 @@ def of(repo: str, prompt: str, branch: str) -> Path:
     return state / "backspace/runs" / hashlib.sha256("\0".join([repo, prompt, branch]).encode()).hexdigest()[:16]
 
 
-def keep(folder: Path, repo: str, prompt: str) -> tuple[Kept, bool]:
+def keep(folder: Path, repo: str, prompt: str, *, in_e2b: bool) -> tuple[Kept, bool]:
     """What is kept there already, else this; whether it is this. Raises UserError where another process does the same."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def keep(folder: Path, repo: str, prompt: str) -> tuple[Kept, bool]:
         raise UserError("The same run is going on already, in another process.")
     if found := _kept(folder):
         return found, False
-    kept = Kept(repo=repo, prompt=prompt, once=secrets.token_hex(13))
+    kept = Kept(repo=repo, prompt=prompt, once=secrets.token_hex(13), in_e2b=in_e2b)
     draft = folder / kept.once
     draft.write_text(kept.model_dump_json())
     try:
@@ -57,20 +58,18 @@ def keep(folder: Path, repo: str, prompt: str) -> tuple[Kept, bool]:
     return kept, True
 
 
-def others(ours: Path) -> list[Kept]:
-    """The other runs that were cut off. Forgets those that nobody took up for days; not in an event loop."""
-    found = []
-    for folder in sorted(ours.parent.glob("*/")):
-        if folder == ours or _busy(folder):
-            continue
-        if time.time() - folder.stat().st_mtime > DAYS * 86400:
-            asyncio.run(_forget(folder))
-        elif kept := _kept(folder):
-            found.append(kept)
-    return found
+def others(ours: Path) -> dict[Path, Kept | None]:
+    """The other runs that were cut off, by their folders; None where a crash left no more than the folder."""
+    return {folder: _kept(folder) for folder in sorted(ours.parent.glob("*/")) if folder != ours and not _busy(folder)}
 
 
-async def _forget(folder: Path) -> None:
+def is_stale(folder: Path) -> bool:
+    """Nobody took it up for days."""
+    return time.time() - folder.stat().st_mtime > DAYS * 86400
+
+
+async def forget(folder: Path) -> None:
+    """With the sandboxes in it."""
     sandboxes = LocalSandboxes(folder / "sandboxes")
     for sandbox in await sandboxes.runs():
         await sandboxes.end(sandbox)

@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         return self.backspace_sandbox or ("e2b" if self.e2b_api_key else "local")
 
     @property
+    def is_server(self) -> bool:
+        """Takes what comes from GitHub, and keeps what outlives a run."""
+        return True
+
+    @property
     def loopback_only(self) -> bool:
         return self.host in ("127.0.0.1", "::1", "localhost")
 
@@ -193,6 +198,10 @@ class RunAlone(Settings):
     github_app_id: int | None = Field(default=None, validate_default=False)
     github_private_key_path: Path | None = Field(default=None, validate_default=False)
     github_webhook_secret: SecretStr | None = Field(default=None, validate_default=False)
+
+    @property
+    def is_server(self) -> bool:
+        return False
 
 
 class E2BAlone(RunAlone):

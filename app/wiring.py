@@ -103,13 +103,13 @@ def assembled(
 ) -> tuple[Work, list[Endless]]:
     """Every kind of workflow has its code in the engine then. And what is to go on beside them once the engine has started."""
     app = app_of(settings, session)
-    comments = _comments_of(settings, engine, app) if app else None
+    comments = _comments_of(settings, engine, app) if app and settings.is_server else None
     user = user_of(settings, session)
     place_of = _places(settings, app, user)
     desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
     engine.register("ask", desk.workflow)
     checking = Checking(engine=engine, sandboxes=sandboxes, redactor=redactor)
-    template = settings.backspace_e2b_template if settings.sandbox == "e2b" else None
+    template = settings.backspace_e2b_template if settings.sandbox == "e2b" and settings.is_server else None
     warm = Warm(engine=engine, sandboxes=sandboxes, checking=checking, template=template)
     pipeline, salvage = _runs(settings, engine, sandboxes, redactor, place_of, comments, checking, warm)
     traces = _traces_of(settings, engine, redactor)

@@ -13,20 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from rich.console import Console
 
 from app import run_folders
 from app.core.errors import Refusal, UserError
 from app.core.events import EVENT, Done, Entry, Event
+from app.core.redact import Redactor
 from app.core.task import Asked
 from app.run import EXIT_CODES, Watch, run, tell
-from app.run_here import own
+from app.run_here import look_at_others, own
 from app.run_there import There, there
+from app.runs.engine import Engine
 from app.sandbox.local import LocalSandboxes
 from app.settings import RunAlone, load
+from app.wiring import assembled, sandboxes_of
 from tests.command import PASSED_ON, ROOT, backspace, start
 from tests.e2e.lab import FILES, FIX, Lab, bash, free_port, until
+from tests.keys import pem
 from tests.runs.test_by_path import state
 from tests.runs.test_traces import receiver
 from tests.sandbox.git_server import git
@@ -157,6 +162,7 @@ def test_of_a_folder_nothing_leaves_this_machine_but_what_the_model_is_told(
     given = {
         "ANTHROPIC_API_KEY": "sk-ant-canary",
         "BACKSPACE_SANDBOX": "e2b",
+        "BACKSPACE_LOCAL_NETWORK": "true",
         "E2B_API_KEY": "e2b_canary",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "https://traces.example",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://traces.example/v1",
@@ -165,9 +171,34 @@ def test_of_a_folder_nothing_leaves_this_machine_but_what_the_model_is_told(
         monkeypatch.setenv(name, value)
     settings = load(env_file=None, kind=RunAlone)
     here, far = own(settings, tmp_path, local=True), own(settings, tmp_path, local=False)
-    assert (here.sandbox, here.trace_endpoint()) == ("local", None)
-    assert (far.sandbox, far.trace_endpoint()) == ("e2b", "https://traces.example/v1")
+    assert (here.sandbox, here.backspace_local_network, here.trace_endpoint()) == ("local", False, None)
+    assert (far.sandbox, far.backspace_local_network, far.trace_endpoint()) == (
+        "e2b",
+        True,
+        "https://traces.example/v1",
+    )
     assert here.backspace_data.parent == far.backspace_data.parent == tmp_path
+
+
+async def test_what_ends_with_its_run_takes_no_comment_and_keeps_nothing_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The App's settings are those of a server of the same person, which has a database of its own."""
+    given = {
+        "ANTHROPIC_API_KEY": "sk-ant-canary",
+        "BACKSPACE_SANDBOX": "local",
+        "GITHUB_APP_ID": "1",
+        "GITHUB_PRIVATE_KEY": pem(),
+        "GITHUB_WEBHOOK_SECRET": "w" * 16,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = own(load(env_file=None, kind=RunAlone), tmp_path, local=False)
+    engine = Engine(settings.backspace_database_url, Redactor(()), max_runs=1)
+    async with aiohttp.ClientSession() as session:
+        work, _ = assembled(settings, engine, sandboxes_of(settings), Redactor(()), session)
+    assert (work.intake, work.accesses) == (None, None)
+    assert work.desk
 
 
 def test_a_run_s_folder_is_found_by_what_was_asked_and_has_one_process(
@@ -175,32 +206,38 @@ def test_a_run_s_folder_is_found_by_what_was_asked_and_has_one_process(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder, other = run_folders.of("/larder", PROMPT, ""), run_folders.of("/larder", PROMPT, "fix/it")
-    kept, fresh = run_folders.keep(folder, "/larder", PROMPT)
+    kept, fresh = run_folders.keep(folder, "/larder", PROMPT, in_e2b=False)
     assert fresh
-    assert run_folders.keep(folder, "/larder", PROMPT) == (kept, False)
-    assert run_folders.others(folder) == []
-    assert run_folders.others(other) == [kept]
+    assert run_folders.keep(folder, "/larder", PROMPT, in_e2b=False) == (kept, False)
+    assert run_folders.others(folder) == {}
+    assert run_folders.others(other) == {folder: kept}
     with (folder / "backspace.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert run_folders.others(other) == []
+        assert run_folders.others(other) == {}
         with pytest.raises(UserError, match="going on already"):
-            run_folders.keep(folder, "/larder", PROMPT)
+            run_folders.keep(folder, "/larder", PROMPT, in_e2b=False)
     (folder / "log").write_text("what went wrong")
     assert run_folders.remove(folder, keep_log=True) == tmp_path / "backspace/last-failure.log"
     assert not folder.exists()
 
 
-def test_what_nobody_takes_up_for_a_week_is_forgotten_with_its_sandbox(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_nobody_takes_up_for_a_week_is_forgotten_with_its_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
+    settings = load(env_file=None, kind=RunAlone)
     folder = run_folders.of("/larder", PROMPT, "")
-    run_folders.keep(folder, "/larder", PROMPT)
-    made = asyncio.run(LocalSandboxes(folder / "sandboxes", isolation="none").create("t-1.1"))
+    run_folders.keep(folder, "/larder", PROMPT, in_e2b=False)
+    made = await LocalSandboxes(folder / "sandboxes", isolation="none").create("t-1.1")
     assert made.id in os.listdir(folder / "sandboxes")
+    other = run_folders.of("/larder", "Other", "")
+    await look_at_others(other, settings, said.append)
+    assert said == ["A run on /larder was cut off (Add the comma). The same command takes it up, within 7 days."]
     os.utime(folder, times=(0, time.time() - 8 * 86400))
-    assert run_folders.others(run_folders.of("/larder", "Other", "")) == []
-    assert not folder.exists()
+    await look_at_others(other, settings, said.append)
+    assert len(said) == 1
+    assert os.listdir(folder.parent) == []
 
 
 def began(tmp_path: Path) -> None:
