@@ -18,17 +18,16 @@ from app.runs.comments import Comments
 from app.runs.engine import Engine
 from app.runs.intake import Intake
 from app.runs.records import Broken
-from app.runs.salvage import WHY
+from app.runs.salvage import GIVEN_UP, WHY
 from app.runs.tables import inbox
 
 log = logging.getLogger(__name__)
 LOOK = 5.0
 """Seconds between two looks."""
 MOST = 3
-"""Runs of one task that are salvaged. One more that breaks is a bug in just that."""
+"""Runs of one task that are salvaged. Another run says that they broke too; where that one breaks, the status comment alone can."""
 TOO_MANY = 0
 """No run has this number."""
-GIVEN_UP = "What was to save it could not go on either; ask again."
 
 
 class Breakage:
@@ -74,13 +73,15 @@ class Breakage:
     async def _salvage(self, broken: Broken, task: str) -> None:
         log.error("%s can't go on: %s", broken.id, broken.why, extra={"task": task})
         request = await self._engine.db(tables.request_of(task))
-        number = await self._engine.db(_number(task, broken.id))
-        if not request or number is None:
+        next_run = await self._engine.db(_next_run(task, broken.id))
+        if not request or next_run is None:
             return
+        number, salvages = next_run
         if number == TOO_MANY:
             await self._give_up(broken.id, request)
         else:
             spec = {"task": task, "run": broken.id, "first": _first(broken), "request": request.model_dump()}
+            spec["is_last"] = salvages > MOST
             run = numbers.run_id(task, number)
             await self._engine.enqueue("salvage", run, tables.thread_of(request), spec)
 
@@ -105,23 +106,25 @@ def _first(broken: Broken) -> str:
     return str(broken.spec.get("first", broken.spec["run"]))
 
 
-def _number(task: str, run: str) -> Callable[[sa.Connection], int | None]:
-    """Of the run that salvages this one; None where a newer run goes on in its stead, or where the task is over; else TOO_MANY."""
-    earlier = sa.select(sa.func.count()).where(inbox.c.task == task, inbox.c.word == numbers.SALVAGE)
+def _next_run(task: str, run: str) -> Callable[[sa.Connection], tuple[int, int] | None]:
+    """Number of the run that follows this one, or TOO_MANY, and how many salvages that makes. None where a newer run goes on in its
+    stead, or where the task is over.
+    """
+    salvages = sa.select(sa.func.count()).where(inbox.c.task == task, inbox.c.word == numbers.SALVAGE)
 
-    def write(connection: sa.Connection) -> int | None:
+    def write(connection: sa.Connection) -> tuple[int, int] | None:
         key = f"{run}/salvage"
         tables.hold(task)(connection)
         newest = numbers.newest([task])(connection)[task]
         if connection.execute(sa.select(inbox.c.seq).where(inbox.c.key == key)).first():
             number = numbers.of(connection, task, key)
-            return number if number == newest else None
+            return (number, connection.execute(salvages).scalar_one()) if number == newest else None
         is_newest = newest == 1 or numbers.run_id(task, newest) == run
         if not is_newest or not tables.is_open(task)(connection):
             return None
-        if connection.execute(earlier).scalar_one() >= MOST:
-            return TOO_MANY
+        if (earlier := connection.execute(salvages).scalar_one()) > MOST:
+            return TOO_MANY, earlier
         tables.say(task, numbers.SALVAGE, "", key)(connection)
-        return numbers.of(connection, task, key)
+        return numbers.of(connection, task, key), earlier + 1
 
     return write

@@ -5,17 +5,17 @@ This is workflow code: it branches on nothing but recorded outputs. What its ste
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from app.agent.context import checks_failed
 from app.agent.conversation import Conversation
 from app.agent.loop import Ended, Step, Stopping, work
-from app.core.events import Check, LeftOutPath, Via
+from app.core.events import Check, LeftOutPath
 from app.core.task import REQUEST, CodeRequest, Outcome, ThreadRequest
 from app.runs.approving import Approving
 from app.runs.checking import Checking
+from app.runs.ending import End, conclude
 from app.runs.engine import Json, Workflow
 from app.runs.footing import Footing
 from app.runs.gating import Gating
@@ -27,14 +27,6 @@ MENDS = 3
 """Times that failing checks go back to the model."""
 NOT_THAT = "What would be let in is not exactly what was approved, so nothing was."
 LOST = "The sandbox was lost, and with it work that was in no checkpoint: it was too large."
-
-
-@dataclass(frozen=True)
-class End:
-    outcome: Outcome
-    why: str = ""
-    pr_url: str | None = None
-    via: Via | Literal[""] = ""
 
 
 class Pipeline:
@@ -53,7 +45,7 @@ class Pipeline:
         request = REQUEST.validate_python(spec)
         stopping = self._stages.stopping(request)
 
-        async def tried(name: str, body: Body, *args: Any, heeding: Stopping | None = None) -> Json:
+        async def tried(name: str, body: Body, /, *args: Any, heeding: Stopping | None = None) -> Json:
             """Recorded each time that it has to wait for long: then it is shown that it does."""
             output = await workflow.step(name, partial(attempt_once, body, *args))
             while waits := output.get("waits"):
@@ -74,8 +66,7 @@ class Pipeline:
             end = End("stopped", str(e))
         except Failed as e:
             end = End("failed", str(e))
-        await tried("end", self._publishing.end, workflow.id, request, end.outcome, end.why, end.pr_url, end.via)
-        await tried("report", self._publishing.report, workflow.id, request, end.outcome)
+        await conclude(tried, self._publishing, workflow.id, request, end)
         return {"outcome": end.outcome}
 
     async def _line(self, step: Step, working: Step, run: str, request: ThreadRequest | CodeRequest) -> End:
@@ -200,7 +191,10 @@ class Pipeline:
             "failed": "failed",
         }
         if missing := pull.get("missing"):
-            return End("stopped" if ended.how == "stopped" else "failed", missing, via=pull["via"])
+            if nothing := pull.get("nothing", False):
+                await step("discard", publishing.discard, footing.ground, commit)
+            unopened = "nothing" if nothing and ended.how == "finished" else "failed"
+            return End("stopped" if ended.how == "stopped" else unopened, missing, via=pull["via"])
         return End(outcomes[ended.how], why, pull["url"], pull.get("via", ""))
 
 

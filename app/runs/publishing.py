@@ -1,16 +1,15 @@
 """What the last steps of a run do: commit, pull request, end, report. Every effect is looked up before it is made."""
 
-import contextlib
 import logging
 from typing import Literal
 
 from app.core.errors import UserError
-from app.core.events import Check, Done, LeftOut, LeftOutPath, PRCreated, Published, Via
+from app.core.events import Check, Done, Error, LeftOut, LeftOutPath, PRCreated, Published, Via
 from app.core.redact import Redactor
 from app.core.task import Outcome, Request, ThreadRequest
 from app.github.errors import Conflict, NotFound, Refused
 from app.publish.commit import Work, check_judged, let_in_text
-from app.publish.pull_request import title_and_body
+from app.publish.pull_request import NoCommits, title_and_body
 from app.runs import asked, numbers, patch
 from app.runs.comments import Comments
 from app.runs.engine import Engine, Json
@@ -64,7 +63,11 @@ class Publishing:
             approved=gated["changes"] if approval else (),
         )
         offer = Offer(title=title, body=body, draft=draft)
-        pull = await self._place_of(ground.request).pull(ground, commit["branch"], offer)
+        try:
+            pull = await self._place_of(ground.request).pull(ground, commit["branch"], offer)
+        except NoCommits as e:
+            why = Error(message=self._redact.text(str(e)))
+            return {"url": None, "via": "", "missing": why.message, "nothing": True, "events": [why.model_dump()]}
         published = Published(
             branch=commit["branch"],
             commit=commit["commit"],
@@ -82,18 +85,28 @@ class Publishing:
             "events": [event.model_dump() for event in events],
         }
 
+    async def discard(self, ground: Ground, commit: Json) -> Json:
+        """Of the branch that was made for this task nothing is left to see. One that somebody asked for by name stays."""
+        approval = ground.request.approved
+        if not ground.request.branch and not (approval and approval.branch):
+            try:
+                await self._place_of(ground.request).discard(ground, commit["branch"], commit["commit"])
+            except (NotFound, Refused, Conflict) as e:
+                log.info("the branch stays: %s", e, extra={"task": ground.run})
+        return {"events": []}
+
     async def end(
         self, run: str, request: Request, outcome: Outcome, why: str, url: str | None, via: Via | Literal[""] = ""
     ) -> Json:
         """The last event, and the end of what must not outlive the run. Goes on where a part of it fails.
 
-        `via`: how the work got to people; where it did not, the patch is named, if there is one.
+        `via`: how the work got to people; where it did not, by the patch, if there is one: each reader says where that is had.
         """
         await self.let_go(run, request)
         if not via and outcome in ("failed", "stopped") and await patch.kept(self._engine, request.key):
             via = "patch"
-            why = f"{why} The change is kept as a patch, at /code/{request.key}/patch of the server.".strip()
-        return {"events": [Done(outcome=outcome, pr_url=url, message=self._redact.text(why), via=via).model_dump()]}
+        done = Done(outcome=outcome, pr_url=url, message=why, via=via)
+        return {"events": [self._redacted(done).model_dump()]}
 
     async def let_go(self, run: str, request: Request) -> None:
         """End its sandbox and its credentials. Never raises."""
@@ -103,20 +116,40 @@ class Publishing:
                     await self._sandboxes.end(sandbox_id)
         except Exception:
             log.exception("the sandbox was not removed", extra={"task": run})
-        with contextlib.suppress(UserError):  # the way to the repository is not set any more: no credentials are left
+        try:
             await self._place_of(request).close(run)
+        except UserError as e:  # the way to the repository is not set any more: no credentials are left
+            log.info("no credentials to end: %s", e, extra={"task": run})
+        except Exception:
+            log.exception("the credentials were not ended", extra={"task": run})
 
-    async def report(self, run: str, request: Request, outcome: Outcome) -> Json:
-        """The comment's last state, where a thread asked, and the task is closed. Where this fails for long, the comments' loop goes on."""
+    async def report(self, run: str, request: Request, outcome: Outcome, unrecorded: Done | None = None) -> Json:
+        """The comment's last state, where a thread asked, and the task is closed. Where this fails for long, the comments' loop goes on.
+
+        `unrecorded`: how the run ended, where `end` could not say so.
+        """
+        done = self._redacted(unrecorded) if unrecorded else None
         if not isinstance(request, ThreadRequest):
             await self._tell_approver(request, outcome)
-            if await self._engine.db(numbers.close(run, outcome)):
-                self._engine.forget(request.key)
+            await self._close(run, request, outcome)
         elif self._comments is None:
             raise UserError("The App's settings are missing now, so the thread can't be told: set them again.")
         else:
-            await self._comments.settle(run, request, outcome)
-        return {"events": []}
+            await self._comments.settle(run, request, outcome, done)
+        return {"events": [done.model_dump()] if done else []}
+
+    async def close(self, run: str, request: Request, done: Done) -> Json:
+        """After a report that has failed: the last event is a Done again, by which the comments' loop closes the task of a thread."""
+        if not isinstance(request, ThreadRequest):
+            await self._close(run, request, done.outcome)
+        return {"events": [self._redacted(done).model_dump()]}
+
+    def _redacted(self, done: Done) -> Done:
+        return done.model_copy(update={"message": self._redact.text(done.message)})
+
+    async def _close(self, run: str, request: Request, outcome: Outcome) -> None:
+        if await self._engine.db(numbers.close(run, outcome)):
+            self._engine.forget(request.key)
 
     async def _tell_approver(self, request: Request, outcome: Outcome) -> None:
         """A reaction to the comment that approved: there is no status comment."""

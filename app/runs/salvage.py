@@ -13,10 +13,10 @@ from app.publish.view import view
 from app.runs import log, tables
 from app.runs.checking import Checking
 from app.runs.checkpoints import Checkpoints
+from app.runs.ending import End, conclude, tell
 from app.runs.engine import Engine, Json, Workflow
 from app.runs.gating import Gating
 from app.runs.ground import Ground
-from app.runs.pipeline import End
 from app.runs.publishing import Publishing
 from app.runs.stages import Stages
 from app.runs.steps import Body, Failed, Gone, attempt, checked
@@ -26,6 +26,7 @@ from app.sandbox.base import Sandboxes
 WHY = "The server could not go on with this work, for it was updated meanwhile or has a bug; its log has the details."
 KEPT = "What was done up to turn {turn} is here; ask again for the rest."
 NOTHING = "Nothing that was changed is kept; ask again."
+GIVEN_UP = "What was to save it could not go on either; ask again."
 LOST = "The last checkpoint is of turn {turn}; what was changed later was too large for one, and is lost."
 
 
@@ -52,9 +53,16 @@ class Salvage:
         self._publishing = publishing
 
     async def __call__(self, workflow: Workflow, spec: Json) -> Json:
-        async def step(name: str, body: Body, /, *args: Any) -> Json:
-            return checked(await workflow.step(name, partial(attempt, body, *args)))
+        async def tried(name: str, body: Body, /, *args: Any) -> Json:
+            return await workflow.step(name, partial(attempt, body, *args))
 
+        async def step(name: str, body: Body, /, *args: Any) -> Json:
+            return checked(await tried(name, body, *args))
+
+        if spec.get("is_last"):
+            request, end = REQUEST.validate_python(spec["request"]), End("failed", f"{WHY} {GIVEN_UP}")
+            await conclude(tried, self._publishing, workflow.id, request, end)
+            return {"outcome": end.outcome}
         broken = spec["run"]
         try:
             found = await step("look", self._look, workflow.id, spec["task"], broken, spec.get("first", broken))
@@ -64,10 +72,10 @@ class Salvage:
             end = End("failed", f"{WHY} {e}")
         request, outcome = REQUEST.validate_python(found["request"]), found["outcome"]
         if end:
-            outcome = end.outcome
-            body = partial(self._publishing.end, workflow.id, request, outcome, end.why, end.pr_url, end.via)
-            await workflow.step("end", partial(attempt, body))
-        await workflow.step("report", partial(attempt, self._publishing.report, workflow.id, request, outcome))
+            await conclude(tried, self._publishing, workflow.id, request, end)
+            return {"outcome": end.outcome}
+        done = Done(outcome=outcome, pr_url=found["url"])
+        await tell(tried, self._publishing, workflow.id, request, done, is_recorded=True)
         return {"outcome": outcome}
 
     async def _look(self, run: str, task: str, broken: str, first: str) -> Json:

@@ -22,6 +22,7 @@ _FOLLOWS = {
     "pull": "report",
     "end": "report",
     "report": "report",
+    "close": "report",
 }
 """The stage that a run is in behind its last recorded step, where the step's name alone tells it."""
 

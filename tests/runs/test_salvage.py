@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from app.runs.ground import Ground
-from app.runs.salvage import KEPT, LOST, NOTHING, WHY, Salvage
+from app.runs.salvage import GIVEN_UP, KEPT, LOST, NOTHING, WHY, Salvage
 from app.runs.steps import GONE
 from tests.runs.test_pipeline import BODIES, COMMITTED, GATED, REQUEST, UNCHANGED, Json, Step, gone, verified
 
@@ -41,18 +41,19 @@ class Recorded:
 
     async def step(self, name: str, body: Any) -> Json:
         if name == "end":
-            _, _, *self.end = body.args[0].args
+            _, _, _, *self.end = body.args
             return {}
         recorded, output = self._steps.pop(0)
         assert name == recorded
         return output
 
-    async def outcome(self) -> str:
+    async def outcome(self, **more: Any) -> str:
         """Fails where steps were recorded that the run does not take."""
         salvage = Salvage(
             engine=BODIES, sandboxes=BODIES, checkpoints=BODIES, stages=BODIES, gating=BODIES, checking=BODIES, publishing=BODIES
         )  # fmt: skip
-        made = await salvage(cast(Any, self), {"task": "c-1-2", "run": "c-1-2.1", "request": REQUEST.model_dump()})
+        spec = {"task": "c-1-2", "run": "c-1-2.1", "request": REQUEST.model_dump()}
+        made = await salvage(cast(Any, self), spec | more)
         assert self._steps == []
         return str(made["outcome"])
 
@@ -84,3 +85,9 @@ async def test_a_run_that_broke_behind_its_last_event_is_told_as_that_says() -> 
     run = Recorded(look(outcome="ready"))
     assert await run.outcome() == "ready"
     assert run.end == ()
+
+
+async def test_the_last_of_them_only_says_so() -> None:
+    run = Recorded()
+    assert await run.outcome(is_last=True) == "failed"
+    assert run.end[:2] == ["failed", f"{WHY} {GIVEN_UP}"]
