@@ -102,7 +102,7 @@ class Screen:
             case Check(command=command, exit_code=code, output=output, seconds=seconds):
                 return _check(command, code, output, seconds)
             case Usage(usd=usd):
-                self._usd, self._turns = usd, self._turns + 1
+                self._usd, self._turns = usd, event.after(self._turns)
                 return None
             case Changed(diff=diff, files=files, added=added, removed=removed):
                 return self._diff(diff, f"{count(files, 'file')}, +{added} −{removed}")

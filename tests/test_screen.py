@@ -202,3 +202,14 @@ def test_every_event_is_one_line_of_json(text: str) -> None:
 @pytest.mark.parametrize("event", RUN, ids=lambda event: event.type)
 def test_what_is_harmless_stays_as_it_is(event: e.Event) -> None:
     assert harmless(event) == event
+
+
+@pytest.mark.parametrize(
+    ("told", "turns"),
+    [((None, None, None), "3 turns"), ((0, 0, 0), "0 turns"), ((0, 1, 1), "1 turn"), ((1, 2, 3), "3 turns")],
+)
+def test_a_request_that_got_no_reply_is_no_turn(told: tuple[int | None, ...], turns: str) -> None:
+    """Release 0.1.0 recorded no number, and only after replies."""
+    usage = [e.Usage(tokens=9, usd=0.01, turns=number) for number in told]
+    assert f"{turns} · $0.0100" in shown((*usage, e.Done(outcome="failed")))
+    assert view(entries(*usage)).turns == int(turns.split()[0])

@@ -22,10 +22,10 @@ from app.agent.budget import TurnUsage, tokens_at_most
 from app.agent.reply import Cut, Reply, Turn
 from app.core.errors import Transient, UserError
 
-AGAIN = 4
-"""A turn is asked again at most this often."""
-LONGEST_WAIT = 60.0
-"""Seconds; a server that wants more time (Retry-After) gets it from the caller."""
+AGAIN = 2
+"""A turn is asked again at once at most this often: what needs more patience is the caller's, whose waits are recorded and shown."""
+LONGEST_WAIT = 2.0
+"""Seconds; a server that wants more time (Retry-After) gets it from the caller, too."""
 FASTEST = 500
 """Tokens a second: no model writes faster, so a reply that was cut has no more than this."""
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
@@ -134,6 +134,8 @@ class Claude:
             if isinstance(e, Cut | anthropic.APIConnectionError | httpx2.HTTPError):
                 raise _Again(f"{type(e).__name__}: {e}") from None
             raise
+        finally:
+            tries.seconds += time.monotonic() - began
         return Turn(
             content=reply.content,
             stop_reason=reply.stop_reason,
@@ -160,7 +162,7 @@ class Claude:
         """Seconds until the next request. Spread, so that runs that failed together don't come back together."""
         if retry_after is not None:
             return retry_after + random.uniform(0.1, 0.5) * self._backoff
-        return self._backoff * 2.0 ** (requests - 1) * random.uniform(0.75, 1.25)
+        return self._backoff * 2.0 ** (requests - 1) * random.uniform(0.75, 1)
 
     def _verdict(self, status: int, message: str) -> Exception | None:
         """What a status means to people; None where another try may help."""
@@ -183,10 +185,11 @@ class Claude:
 
 
 class Tries:
-    """What one turn has used so far: requests that were sent, and an upper estimate of those whose reply was cut or lost."""
+    """What one turn has used so far: requests that were sent, the seconds that they took, and an upper estimate of what was cut or lost."""
 
     def __init__(self) -> None:
         self.requests = 0
+        self.seconds = 0.0
         self.discarded = TurnUsage()
 
 

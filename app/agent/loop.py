@@ -120,23 +120,23 @@ class Agent:
         self._system = system
 
     async def ask(self, talk: Conversation) -> Json:
-        """One turn of the model, unless it is time to end."""
+        """One turn of the model, unless it is time to end. Raises TurnLost where the model is to be asked again later."""
         if by := await self._stopping.by():
             return _ended("stopped", f"Stopped by {by}.")
-        began, noted = time.monotonic(), await self._asking.spent(talk.turns)
+        noted = await self._asking.spent(talk.turns)
         spent = Spent.model_validate(noted) if noted else talk.spent
-        if why := why_stop(spent, self._limits) or self._too_little(spent, talk):
+        if why := self._why_stop(spent, talk):
             return _ended("limit", why)
         tries = Tries()
         try:
             turn = await unless(self._stopping.wait(), self._asked(spent, talk, tries))
-        except (TurnLost, UserError) as e:
-            return _ended("failed", str(e), self._used(spent, tries))
+        except TurnLost as e:
+            return await self._lost(e, self._used(spent, tries), talk)
+        except UserError as e:
+            return _ended("failed", self._redact.text(str(e)), _usage(self._used(spent, tries)))
         if turn is None:
-            return _ended("stopped", f"Stopped by {await self._stopping.by()}.", self._used(spent, tries))
-        spent = spent.plus(self._claude.model, turn.discarded, requests=turn.requests - 1)
-        spent = spent.plus(self._claude.model, turn.usage, requests=1, turns=1)
-        spent = spent.model_copy(update={"minutes": spent.minutes + _minutes_since(began)})
+            return _ended("stopped", f"Stopped by {await self._stopping.by()}.", _usage(self._used(spent, tries)))
+        spent = self._used(spent, tries).plus(self._claude.model, turn.usage, turns=1)
         return {
             "ended": None,
             "spent": spent.model_dump(),
@@ -152,12 +152,23 @@ class Agent:
         tokens = tokens_at_most(prompt)
         return TurnUsage(cache_write=tokens, output=max_tokens(spent, self._limits, self._claude.model, tokens))
 
-    def _too_little(self, spent: Spent, talk: Conversation) -> str | None:
+    def _why_stop(self, spent: Spent, talk: Conversation) -> str | None:
+        """Why no further request is sent, if so."""
+        if why := why_stop(spent, self._limits):
+            return why
         return None if self._next(spent, talk).output else too_little_left(spent, self._limits)
 
-    def _used(self, spent: Spent, tries: Tries) -> Usage:
-        """Where no whole reply came of it."""
-        return _usage(spent.plus(self._claude.model, tries.discarded, requests=tries.requests))
+    def _used(self, spent: Spent, tries: Tries) -> Spent:
+        """After the requests of a turn, but for its whole reply."""
+        used = spent.plus(self._claude.model, tries.discarded, requests=tries.requests)
+        return used.model_copy(update={"minutes": used.minutes + tries.seconds / 60})
+
+    async def _lost(self, error: TurnLost, spent: Spent, talk: Conversation) -> Json:
+        """Where no whole reply came: the turn begins with what this has cost when it is tried again. Raises TurnLost."""
+        if why := self._why_stop(spent, talk):
+            return _ended("limit", why, _usage(spent))
+        await self._asking.note(talk.turns, spent.model_dump())
+        raise TurnLost(self._redact.text(str(error)), error.retry_after, [_usage(spent).model_dump()])
 
     async def _asked(self, spent: Spent, talk: Conversation, tries: Tries) -> Turn:
         async def room(lost: TurnUsage, requests: int) -> int:
@@ -243,13 +254,12 @@ def _ended(how: str, why: str, *events: Usage) -> Json:
 
 
 def _usage(spent: Spent) -> Usage:
-    return Usage(tokens=spent.tokens, usd=round(spent.usd, 6))
+    return Usage(tokens=spent.tokens, usd=round(spent.usd, 6), turns=spent.turns)
 
 
 def _said(turn: Turn, spent: Spent) -> list[Json]:
     """What people see of a turn."""
-    key = {"thinking": "thinking", "text": "text"}
-    words = [block[key[block["type"]]] for block in turn.content if block["type"] in key]
+    words = [block[block["type"]] for block in turn.content if block["type"] in ("thinking", "text")]
     calls = [block for block in turn.content if block["type"] == "tool_use"] if turn.stop_reason == "tool_use" else []
     events: list[AIMessage | Usage | CallsBegan] = [AIMessage(message=text) for text in words if text.strip()]
     events.append(_usage(spent))

@@ -1,5 +1,8 @@
 """Two kinds of error, told apart by who can do something about them. Everything else is a bug."""
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class UserError(Exception):
     """The asker or the operator can mend it; the message is shown as it is and says what to do, in one sentence."""
@@ -14,8 +17,12 @@ class Refusal(UserError):
 
 
 class Transient(Exception):
-    """It will pass: worth another try after `retry_after` seconds (None: the caller's own backoff)."""
+    """It will pass: worth another try after `retry_after` seconds (None: the caller's own backoff).
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `events`, as they are recorded, are what people are shown of the try that failed.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, events: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.events = events

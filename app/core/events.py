@@ -89,11 +89,18 @@ class Check(Words):
 
 
 class Usage(Words):
-    """After each reply of the model: tokens (input, cached and output together) and dollars of the task so far."""
+    """What the task has used so far: after each reply of the model, and after requests that came to none."""
 
     type: Literal["Usage"] = "Usage"
     tokens: int
+    """Input, cached and output together."""
     usd: float
+    turns: int | None = None
+    """None: one more than before. So recorded release 0.1.0, after each reply."""
+
+    def after(self, turns: int) -> int:
+        """How many turns there are, where there were `turns` before."""
+        return turns + 1 if self.turns is None else self.turns
 
 
 class Error(Words):

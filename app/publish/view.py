@@ -118,7 +118,7 @@ def _take(seen: View, event: e.Event, at: float) -> None:
         case e.AIMessage():
             seen.said = event.message
         case e.Usage():
-            seen.turns, seen.usd = seen.turns + 1, event.usd
+            seen.turns, seen.usd = event.after(seen.turns), event.usd
         case e.NotShown():
             seen.not_shown[event.why] = event.count
         case e.Changed():

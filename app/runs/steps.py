@@ -9,7 +9,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from app.agent.loop import Stopping, unless
@@ -68,10 +68,10 @@ async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
             pause = min(2.0 ** (tries - 1), LONGEST_PAUSE) * random.uniform(0.75, 1)
             wait = e.retry_after if e.retry_after is not None else pause
             if tries >= TRIES or wait > LONGEST_WAIT:
-                return _failed(f"{e} It did not pass after {tries} tries; ask again later.")
+                return _failed(f"{e} It did not pass after {tries} tries; ask again later.", e.events)
             log.warning("step tried again in %.1f s: %s", wait, e)
             if wait > UNNOTICED:
-                return _waits(str(e), wait, tries)
+                return _waits(e, wait, tries)
             await asyncio.sleep(wait)
         except LeaseLost:  # nobody waits for what comes of it: the engine refuses to record it
             raise
@@ -109,13 +109,13 @@ async def _waited(until: float, stopping: Stopping | None) -> str | None:
     return await stopping.by()
 
 
-def _waits(why: str, seconds: float, tries: int) -> Json:
-    waiting = Waiting(message=why, seconds=round(seconds, 1))
-    return {"waits": {"until": time.time() + seconds, "tries": tries}, "events": [waiting.model_dump()]}
+def _waits(why: Transient, seconds: float, tries: int) -> Json:
+    waiting = Waiting(message=str(why), seconds=round(seconds, 1))
+    return {"waits": {"until": time.time() + seconds, "tries": tries}, "events": [*why.events, waiting.model_dump()]}
 
 
-def _failed(why: str) -> Json:
-    return {"failed": why, "events": [Error(message=why).model_dump()]}
+def _failed(why: str, before: Sequence[Json] = ()) -> Json:
+    return {"failed": why, "events": [*before, Error(message=why).model_dump()]}
 
 
 def checked(output: Json) -> Json:

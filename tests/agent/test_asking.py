@@ -1,4 +1,4 @@
-"""A server that is killed while the model writes: what it had sent is counted by the one that goes on."""
+"""What was asked for and never answered: it is counted, whoever goes on with the turn, and nothing else of it is told."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from llmock.pytest_plugin import LLMock
 
 from app.agent.budget import Limits, Spent
-from app.agent.claude import Claude
+from app.agent.claude import AGAIN, Claude, TurnLost
 from app.agent.conversation import Conversation
 from app.agent.loop import Agent
 from app.core.redact import Redactor
@@ -18,6 +19,7 @@ from tests.agent.test_claude import LOOK, Client, connect, model, requests, scri
 __all__ = ["model"]
 Json = dict[str, Any]
 LIMITS = Limits(usd=1, minutes=10, turns=9, tokens=1_000_000)
+KEY = "key-of-the-operator-0123456789"
 
 
 class Table:
@@ -66,7 +68,7 @@ def agent(claude: Claude, notes: Table, limits: Limits = LIMITS, alice: Alice | 
     unused: Any = None
     return Agent(
         claude=claude, limits=limits, sandbox=unused, keep=unused, stopping=alice or Alice(), asking=notes,
-        redactor=Redactor([]), system="You work.",
+        redactor=Redactor([KEY]), system="You work.",
     )  # fmt: skip
 
 
@@ -123,9 +125,60 @@ async def test_a_request_that_a_stop_cuts_is_on_the_bill(model: Client, claude: 
     assert turn["ended"] == {"how": "stopped", "why": "Stopped by @alice."}
     (request,) = await requests(model)
     usage, said = turn["events"]
-    assert (usage["type"], said["message"]) == ("Usage", "Stopped by @alice.")
+    assert (usage["type"], usage["turns"], said["message"]) == ("Usage", 0, "Stopped by @alice.")
     assert 1000 < usage["tokens"] < 20_000 + request["body"]["max_tokens"]
     assert usage["usd"] > 0
+
+
+async def test_requests_that_came_to_no_reply_are_told_at_once_and_counted_when_the_turn_is_tried_again(
+    model: Client, claude: Claude, notes: Table
+) -> None:
+    """FL-A02: and no turn is shown where there was none."""
+    await script(model, LOOK | {"fault": {"kind": "cut_text", "times": AGAIN + 1}})
+    with pytest.raises(TurnLost, match="gave no whole reply") as lost:
+        await agent(claude, notes).ask(talk())
+    (told,) = lost.value.events
+    turn = await agent(claude, notes).ask(talk())
+    spent = Spent.model_validate(turn["spent"])
+    assert (told["type"], told["turns"], spent.turns) == ("Usage", 0, 1)
+    assert spent.requests == len(await requests(model)) == AGAIN + 2
+    assert 1000 * (AGAIN + 1) < told["tokens"] < spent.tokens - 1000
+
+
+async def test_a_reply_that_never_came_leaves_less_of_every_limit(model: Client, claude: Claude, notes: Table) -> None:
+    """FL-A03, RT-D02: nothing is waited for where there would be nothing left to ask with."""
+    await script(model, LOOK | {"fault": {"kind": "stall", "times": 99}})
+    limits = LIMITS.model_copy(update={"minutes": 0.5 / 60})
+    with pytest.raises(TurnLost):
+        await agent(claude, notes).ask(talk())
+    turn = await agent(claude, notes, limits).ask(talk())
+    assert turn["ended"]["how"] == "limit"
+    assert len(await requests(model)) == AGAIN + 1
+
+
+async def test_a_turn_that_used_up_the_limits_in_vain_ends_the_work_by_them(
+    model: Client, claude: Claude, notes: Table
+) -> None:
+    """RT-D02"""
+    await script(model, LOOK | {"fault": {"kind": "cut_text", "times": 99}})
+    turn = await agent(claude, notes, LIMITS.model_copy(update={"usd": 0.03})).ask(talk())
+    assert turn["ended"]["how"] == "limit"
+    assert [event["type"] for event in turn["events"]] == ["Usage", "Status"]
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_a_proxy_that_repeats_the_key_in_its_errors_tells_it_nobody(
+    llmock: LLMock, notes: Table, status: int
+) -> None:
+    """RT-O02"""
+    llmock.fail(status, message=f"no route for {KEY}", times=None)
+    async for shaky in connect(llmock.base_url("anthropic")):
+        try:
+            told = str(await agent(shaky, notes).ask(talk()))
+        except TurnLost as lost:
+            told = str(lost)
+    assert "no route for" in told
+    assert KEY not in told
 
 
 class Earlier:

@@ -101,4 +101,11 @@ MUTANTS = (
         "if patch_url else",
         ("tests/publish/test_comment.py::test_a_patch_is_linked_where_people_reach_it",),
     ),
+    Mutant(
+        "a request that got no reply is no turn",
+        "app/core/events.py",
+        "return turns + 1 if self.turns is None else self.turns",
+        "return turns + 1",
+        ("tests/test_screen.py::test_a_request_that_got_no_reply_is_no_turn",),
+    ),
 )

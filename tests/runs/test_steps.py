@@ -147,6 +147,14 @@ async def test_a_wait_that_people_would_notice_is_recorded_and_told() -> None:
     assert waits["events"] == [{"type": "Waiting", "message": "GitHub has trouble.", "seconds": 20}]
 
 
+async def test_what_a_try_cost_is_told_before_its_trouble() -> None:
+    cost = {"type": "Usage", "tokens": 9, "usd": 0.1, "turns": 0}
+    waits = await attempt_once(Body(Transient("The model has trouble.", 20, [cost])), "x")
+    failed = await attempt_once(Body(Transient("The model has trouble.", LONGEST_WAIT + 1, [cost])), "x")
+    assert [event["type"] for event in waits["events"]] == ["Usage", "Waiting"]
+    assert [event["type"] for event in failed["events"]] == ["Usage", "Error"]
+
+
 async def test_after_its_wait_a_step_goes_on_with_the_tries_it_has_left() -> None:
     body = Body(passing(), passing(20))
     again = await after({"until": time.time() - 5, "tries": 7}, Stopping(), body, "x")
