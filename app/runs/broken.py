@@ -80,8 +80,13 @@ class Breakage:
         if number == TOO_MANY:
             await self._give_up(broken.id, request)
         else:
-            spec = {"task": task, "run": broken.id, "first": _first(broken), "request": request.model_dump()}
-            spec["is_last"] = salvages > MOST
+            spec = {
+                "task": task,
+                "run": broken.id,
+                "first": _first(broken),
+                "request": request.model_dump(),
+                "is_last": salvages > MOST,
+            }
             run = numbers.run_id(task, number)
             await self._engine.enqueue("salvage", run, tables.thread_of(request), spec)
 

@@ -60,9 +60,10 @@ class Salvage:
             return checked(await tried(name, body, *args))
 
         if spec.get("is_last"):
-            request, end = REQUEST.validate_python(spec["request"]), End("failed", f"{WHY} {GIVEN_UP}")
-            await conclude(tried, self._publishing, workflow.id, request, end)
-            return {"outcome": end.outcome}
+            given_up = End("failed", f"{WHY} {GIVEN_UP}")
+            asked = REQUEST.validate_python(spec["request"])
+            await conclude(tried, self._publishing, workflow.id, asked, given_up)
+            return {"outcome": given_up.outcome}
         broken = spec["run"]
         try:
             found = await step("look", self._look, workflow.id, spec["task"], broken, spec.get("first", broken))

@@ -405,8 +405,8 @@ MUTANTS = (
     Mutant(
         "what breaks too often ends in a run of its own",
         "app/runs/broken.py",
-        "= salvages > MOST",
-        "= False",
+        '"is_last": salvages > MOST',
+        '"is_last": False',
         ("tests/runs/test_broken.py::test_what_breaks_too_often_is_over_and_says_so",),
     ),
     Mutant(

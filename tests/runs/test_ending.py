@@ -49,7 +49,7 @@ class Failing:
         self.events: list[Json] = []
 
     async def step(self, name: str, body: Body, /, *args: Any) -> Json:
-        failed = {"failed": "No.", "events": [Error(message="No.").model_dump()]}
+        failed: Json = {"failed": "No.", "events": [Error(message="No.").model_dump()]}
         output = failed if name in self._fail else await attempt(body, *args)
         assert "failed" not in output or name in self._fail
         self.events += output["events"]
