@@ -166,6 +166,12 @@ class GitHub:
         path = "/git/refs/heads{/segments*}"
         await self._write("PATCH", path, data, again=True, segments=name.split("/"))
 
+    async def delete_branch(self, name: str, sha: str) -> None:
+        """Where it is still at this commit: what somebody has added since stays. Raises Conflict where it may not be deleted."""
+        now = await self.branch(name)
+        if now and now.sha == sha:
+            await self._write("DELETE", "/git/refs/heads{/segments*}", b"", again=True, segments=name.split("/"))
+
     async def pulls_of(self, head: str, fork: Repository | None = None) -> list[Pull]:
         """The pull requests, open and closed, from this branch of this repository, or of a fork of it; the newest first."""
         source = fork or self._repository

@@ -116,6 +116,10 @@ def _look_at(left_out: Sequence[LeftOutPath], touches_tests: bool, approved: str
     return "### Look at closely\n" + "\n".join(points) if points else ""
 
 
+class NoCommits(UserError):
+    """The base holds all that is on the head branch: there is nothing to review."""
+
+
 class Unopened(UserError):
     """GitHub did not take the pull request, and says why. The branch is there, so a person can see to it."""
 
@@ -125,7 +129,7 @@ async def open_pull(
 ) -> tuple[Pull, Via]:
     """The pull request of this branch: found, or else opened. `fork`: where the branch is, if not in the repository itself.
 
-    Raises Unopened; UserError where there is nothing to review.
+    Raises Unopened, NoCommits.
     """
     found = await _find(github, body, head, fork)
     if found:
@@ -140,7 +144,7 @@ async def open_pull(
         if found:
             return found
         if "no commits between" in str(e).lower():
-            raise UserError(f"There is nothing to review: {base} holds all that is on the branch {head}.") from e
+            raise NoCommits(f"There is nothing to review: {base} holds all that was changed here.") from e
         raise Unopened(f"GitHub did not take the pull request ({e}).") from e
     except Refused as e:
         raise Unopened(f"The pull request could not be opened: {e}") from e

@@ -24,7 +24,7 @@ async def opened(
 ) -> Opened:
     """By the API, or what exists; with a person's `token` by `gh`; else the branch stays, with what a person needs to go on.
 
-    Raises UserError where there is nothing to review, Transient.
+    Raises NoCommits, Transient.
     """
     try:
         pull, via = await open_pull(

@@ -179,6 +179,10 @@ async def update_ref(repo: Path, name: str, new: str, old: str | None = None) ->
     await git(repo, "update-ref", name, new, *([] if old is None else [old]))
 
 
+async def delete_ref(repo: Path, name: str) -> None:
+    await git(repo, "update-ref", "-d", name)
+
+
 async def valid_ref(repo: Path, name: str) -> bool:
     try:
         await git(repo, "check-ref-format", name)

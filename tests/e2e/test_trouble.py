@@ -89,6 +89,23 @@ def test_a_pull_request_that_github_does_not_take_leaves_the_branch_and_names_it
     assert branch in comment
 
 
+def test_what_the_base_holds_already_is_no_change_and_its_branch_goes(lab: Lab, repo: Repo) -> None:
+    """FL-G15: somebody takes the branch over while the pull request is about to be opened."""
+    looked = repo.fault("/pulls$", method="GET", hold=True)
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    until(lambda: repo.hit(looked))
+    (branch,) = [name for name in repo.branches() if name != "main"]
+    git = ["git", "--git-dir", str(lab.home / "github" / f"{repo.id}.git")]
+    subprocess.run([*git, "update-ref", "refs/heads/main", f"refs/heads/{branch}"], check=True)
+    repo.release(looked)
+    comment = repo.finished(issue)
+    assert "Nothing to change" in comment
+    assert "main holds all that was changed here" in comment
+    assert "own words" not in comment
+    until(lambda: _outcome(repo, issue) == "nothing", what="the end of the task")
+    assert (list(repo.branches()), repo.pulls()) == (["main"], [])
+
+
 def _outcome(repo: Repo, issue: int) -> str | None:
     """What the database says of the task that was asked for first on this issue."""
     asked = next(c for c in repo.issue_state(issue)["comments"] if c["author"] == "alice")

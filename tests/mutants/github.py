@@ -220,4 +220,32 @@ MUTANTS = (
         '        except AssertionError as e:\n            log.warning("the last',
         ("tests/e2e/test_trouble.py::test_a_suspended_installation_is_left_alone_until_it_is_let_in_again",),
     ),
+    Mutant(
+        "what the base holds already is no change",
+        "app/runs/pipeline.py",
+        'unopened = "nothing" if nothing and',
+        'unopened = "nothing" if False and',
+        ("tests/e2e/test_trouble.py::test_what_the_base_holds_already_is_no_change_and_its_branch_goes",),
+    ),
+    Mutant(
+        "a branch that holds nothing goes",
+        "app/runs/pipeline.py",
+        '            if nothing := pull.get("nothing", False):\n                await step(',
+        '            if (nothing := pull.get("nothing", False)) and False:\n                await step(',
+        ("tests/e2e/test_trouble.py::test_what_the_base_holds_already_is_no_change_and_its_branch_goes",),
+    ),
+    Mutant(
+        "a branch that has moved is not deleted",
+        "app/github/client.py",
+        "if now and now.sha == sha:",
+        "if now:",
+        ("tests/publish/test_pull_request.py::test_a_branch_is_deleted_as_it_was_left_and_in_no_other_state",),
+    ),
+    Mutant(
+        "a branch that was asked for by name is not deleted",
+        "app/runs/publishing.py",
+        "if not ground.request.branch and not (approval and approval.branch):",
+        "if True:",
+        ("tests/runs/test_discard.py",),
+    ),
 )

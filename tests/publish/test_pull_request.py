@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from app.core.errors import Transient, UserError
+from app.core.errors import Transient
 from app.core.events import Check, LeftOutPath
 from app.core.task import Request
 from app.github.tokens import PUBLISH
 from app.publish.commit import Commit
-from app.publish.pull_request import Unopened, open_pull, title_and_body
+from app.publish.pull_request import NoCommits, Unopened, open_pull, title_and_body
 from tests.github.world import World
 from tests.publish.conftest import Work, asked
 from tests.publish.test_commit import edit, publish
@@ -236,8 +236,20 @@ async def close(world: World, number: int) -> None:
 
 async def test_no_difference_is_said(world: World) -> None:
     await world.github(PUBLISH).create_branch("same", world.head)
-    with pytest.raises(UserError, match="nothing to review"):
+    with pytest.raises(NoCommits, match="nothing to review"):
         await open_pull(world.github(PUBLISH), title="T", body="B", head="same", base="main", draft=False)
+
+
+async def test_a_branch_is_deleted_as_it_was_left_and_in_no_other_state(world: World) -> None:
+    """FL-G15"""
+    github = world.github(PUBLISH)
+    for name in ("ours", "ours-too"):
+        await github.create_branch(name, world.head)
+    await github.delete_branch("ours", "1" * 40)
+    assert set((await world.state())["branches"]) == {"main", "ours", "ours-too"}
+    for _ in range(2):
+        await github.delete_branch("ours", world.head)
+        assert set((await world.state())["branches"]) == {"main", "ours-too"}
 
 
 @pytest.mark.parametrize("status", [403, 404, 422])

@@ -78,6 +78,16 @@ async def update_ref(request: web.Request) -> web.Response:
     return reply(_view(world, repository, name, sha))
 
 
+async def delete_ref(request: web.Request) -> web.Response:
+    repository, name = await git_repository(request, "write"), f"refs/{request.match_info['ref']}"
+    if name not in await git.refs(repository.path, name):
+        raise Problem(422, "Reference does not exist")
+    if name.removeprefix("refs/heads/") in repository.protected:
+        raise Problem(422, "Repository rule violations found\n\nCannot delete this protected ref.")
+    await git.delete_ref(repository.path, name)
+    return web.Response(status=204)
+
+
 async def _must_be_commit(repository: Repository, sha: str) -> None:
     if not git.SHA.fullmatch(sha):
         raise Problem(422, "The sha parameter must be exactly 40 characters and contain only [0-9a-f].")
@@ -101,4 +111,5 @@ ROUTES: Routes = [
     ("GET", "/git/matching-refs/{ref:.+}", matching_refs),
     ("POST", "/git/refs", create_ref),
     ("PATCH", "/git/refs/{ref:.+}", update_ref),
+    ("DELETE", "/git/refs/{ref:.+}", delete_ref),
 ]
