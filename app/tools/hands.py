@@ -4,6 +4,7 @@ Standard library only, of any Python from 3.8 on. Paths are those of the reposit
 whole outputs of commands may be read.
 """
 
+import contextlib
 import difflib
 import fnmatch
 import json
@@ -73,18 +74,28 @@ def missing(path: str, name: str) -> str:
 def store(path: str, text: str) -> None:
     """Whole or not at all; the file keeps its mode."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    draft = f"{path}.{os.getpid()}.new"
-    with open(draft, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-    if os.path.exists(path):
-        os.chmod(draft, os.stat(path).st_mode & 0o7777)
-    os.replace(draft, path)
+    draft = draft_beside(path)
+    try:
+        with open(draft, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        if os.path.exists(path):
+            os.chmod(draft, os.stat(path).st_mode & 0o7777)
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def draft_beside(path: str) -> str:
+    """Its ending is one that is never published, for a kill leaves it behind; it is no longer where the file's name is long."""
+    return os.path.join(os.path.dirname(path), f".backspace-{os.getpid()}.swp")
 
 
 def read(request: Json) -> Json:
     path, name = resolve(request, reading=True), request["path"]
     if os.path.isdir(path):
-        return {"content": listing(path), "lines": 0}
+        return {"content": listing(path)}
     lines = content(path, name).split("\n")
     if lines[-1] == "":
         lines.pop()

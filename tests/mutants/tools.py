@@ -60,6 +60,20 @@ MUTANTS = (
         ("tests/tools/test_files.py::test_edit_keeps_line_ends_encoding_and_mode",),
     ),
     Mutant(
+        "no half of a file is left",
+        "app/tools/hands.py",
+        "            os.unlink(draft)\n",
+        "            pass\n",
+        ("tests/tools/test_files.py::test_no_half_of_a_file_is_left_where_there_is_no_room_for_it",),
+    ),
+    Mutant(
+        "what a kill leaves behind of a write is not published",
+        "app/tools/hands.py",
+        'f".backspace-{os.getpid()}.swp"',
+        'f".backspace-{os.getpid()}.new"',
+        ("tests/tools/test_files.py::test_what_a_kill_leaves_behind_of_a_write_is_not_published",),
+    ),
+    Mutant(
         "a search has a limit",
         "app/tools/hands.py",
         "if room < 0 or len(found) >= MAX_MATCHES:",

@@ -5,11 +5,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from inline_snapshot import snapshot
 
 from app.core.errors import Transient
 from app.sandbox.e2b_calls import E2BSandbox
+from app.tools.base import ToolResult, run_calls
 from tests.e2b_cloud.lab import E2B, Json
 from tests.sandbox.conftest import in_e2b
 from tests.sandbox.hands import LONG, bash, out, until, until_begun
@@ -22,6 +25,12 @@ async def sandbox(cloud: E2B, run: str) -> AsyncIterator[E2BSandbox]:
     sandbox = await in_e2b(cloud, patience=1).create(run)
     yield sandbox
     await sandbox.kill()
+
+
+async def use(sandbox: E2BSandbox, turn: int, name: str, **given: Any) -> ToolResult:
+    """As the model does."""
+    (result,) = await run_calls(sandbox, f"work/{turn}", [{"id": "toolu_1", "name": name, "input": given}])
+    return result
 
 
 @pytest.mark.parametrize(
@@ -90,27 +99,34 @@ async def test_one_whose_end_failed_is_still_known_and_can_be_ended(cloud: E2B, 
 
 
 async def test_a_command_that_the_kernel_ends_is_a_result(cloud: E2B, sandbox: E2BSandbox) -> None:
-    """FL-E06: out of memory is signal 9 from nobody."""
-    running = asyncio.create_task(bash(sandbox, "echo begun; touch begun; exec sleep 71", "work/1/0"))
+    """FL-E06: out of memory is signal 9 from nobody; the model is told, and what it does next is done."""
+    running = asyncio.create_task(use(sandbox, 1, "bash", command="echo begun; touch begun; exec sleep 71"))
     await until_begun(sandbox)
     processes = cloud.sandbox(sandbox.id)["processes"]
     (victim,) = [p["host_pid"] for p in processes if p["argv"] == ["sleep", "71"]]
     os.kill(victim, signal.SIGKILL)
-    result = await running
-    assert (result.ended, result.exit_code, result.stdout.head) == ("exited", 137, b"begun\n")
-    assert await out(sandbox, "echo fine") == "fine\n"
+    assert (await running).content == snapshot("""\
+begun
+[exit 137]\
+""")
+    assert (await use(sandbox, 2, "bash", command="echo fine")).content.startswith("fine\n")
 
 
 async def test_a_full_disk_is_a_result_and_room_can_be_made(cloud: E2B, run: str) -> None:
-    """FL-E06, RT-S07"""
+    """FL-E06, RT-S07: for commands, and for the tools of the model."""
     cloud.ask("PUT", "plan", {"home_mb": 8})
     sandbox = await in_e2b(cloud).create(run)
     for n in range(5):
         filled = await bash(sandbox, f"head -c 20000000 /dev/zero > big{n}")
         assert (filled.ended, filled.exit_code) == ("exited", 1)
         assert b"No space left on device" in filled.stderr.head + filled.stderr.tail
+    told = await use(sandbox, 1, "write", path="new", content="x" * 1_000_000)
+    assert (told.is_error, told.content) == (
+        True,
+        "write did not work in the sandbox: No space left on the sandbox's disk. Try it with bash.",
+    )
     assert (await bash(sandbox, "rm big*")).exit_code == 0
-    assert await out(sandbox, "echo more > more; cat more") == "more\n"
+    assert not (await use(sandbox, 2, "write", path="new", content="x" * 1_000_000)).is_error
 
 
 async def test_a_tree_of_processes_ends_at_its_deadline(sandbox: E2BSandbox) -> None:

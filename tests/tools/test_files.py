@@ -1,11 +1,20 @@
 """Reading, editing, writing and searching files, as the model meets it."""
 
+import fnmatch
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
 from app.core.events import ToolEdit, ToolRead, ToolSearch
+from app.sandbox.cloning import NEVER_PUBLISHED
+from app.tools.hands import draft_beside
+from app.tools.tool import HANDS
 from tests.tools.conftest import FILES, Bench
 
 
@@ -182,7 +191,26 @@ async def test_write_makes_and_replaces(bench: Bench) -> None:
         "README.md/x can't be written: a part of its path is a file."
     )
     assert await bench.fails("write", path="shop", content="") == snapshot("shop is a directory.")
-    assert sorted(path.name for path in bench.repo.glob("*.new*")) == []
+    assert list(bench.repo.rglob("*.swp")) == []
+
+
+def test_no_half_of_a_file_is_left_where_there_is_no_room_for_it(tmp_path: Path) -> None:
+    """FL-E06"""
+    request = {"do": "write", "root": str(tmp_path), "path": "new", "content": "x" * 100_000}
+    small = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-", sys.executable, "-I", "-S", "-c", HANDS]
+    done = subprocess.run(small, input=json.dumps(request), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"error": "new: File too large."}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_leaves_behind_of_a_write_is_not_published() -> None:
+    draft = os.path.basename(draft_beside("shop/cart.py"))
+    assert any(fnmatch.fnmatch(draft, pattern) for pattern in NEVER_PUBLISHED)
+
+
+async def test_a_file_with_the_longest_name_is_written(bench: Bench) -> None:
+    await bench.use("write", path="n" * 255, content="x")
+    assert (bench.repo / ("n" * 255)).read_text() == "x"
 
 
 async def test_what_is_long_is_cut_in_the_event_alone(bench: Bench) -> None:
