@@ -15,7 +15,6 @@ from tests.e2e.lab import FIX, Lab, Server, bash, free_port, until
 from tests.runs.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
-pytestmark = pytest.mark.many
 
 
 @pytest.fixture
@@ -31,6 +30,7 @@ def pair(lab: Lab, database: str) -> Iterator[tuple[Server, Server]]:
             server.kill()
 
 
+@pytest.mark.many
 def test_a_server_that_comes_back_finds_its_work_done(lab: Lab, pair: tuple[Server, Server]) -> None:
     """FL-K11: it was stopped while GitHub held its request for a branch, which then arrives although the other has made it."""
     first, second = pair
@@ -58,6 +58,7 @@ def test_a_server_that_comes_back_finds_its_work_done(lab: Lab, pair: tuple[Serv
     assert '"ERROR"' not in first.log
 
 
+@pytest.mark.many
 def test_an_edit_that_comes_too_late_is_mended(lab: Lab, pair: tuple[Server, Server]) -> None:
     """The process slept while its edit of the comment was on the way, and woke when the other had written the end."""
     first, second = pair
@@ -75,6 +76,7 @@ def test_an_edit_that_comes_too_late_is_mended(lab: Lab, pair: tuple[Server, Ser
     until(lambda: repo.status(issue) == comment, what="the last state once more")
 
 
+@pytest.mark.many
 def test_a_server_that_comes_back_asks_the_model_nothing_more(lab: Lab, pair: tuple[Server, Server]) -> None:
     """FL-A04, FL-K11: its reply broke off while it was stopped, and the other has asked the same meanwhile."""
     first, second = pair
@@ -101,15 +103,16 @@ def test_told_to_end_a_server_takes_nothing_more_and_hears_the_model_out(lab: La
     second.start()
     assert first.process
     first.process.terminate()
-    until(lambda: httpx.get(f"{first.url}/healthz").status_code == 503, 5, "readiness to go")
+    until(lambda: httpx.get(f"{first.url}/healthz").status_code == 503, 10, "readiness to go")
     other = lab.repository(first)  # what was not taken is found by the other server, and asks the model too
     assert other.comment(other.issue(), "/backspace and this")["delivery"]["status"] == 503
     repo.let_go()
-    assert first.process.wait(5) == 0
+    assert first.process.wait(10) == 0
     assert "✅" in repo.finished(issue)
     assert len(repo.asked()) == 2
 
 
+@pytest.mark.many
 def test_told_to_end_a_server_waits_twenty_seconds_at_most(lab: Lab, pair: tuple[Server, Server]) -> None:
     """FL-K10: what the model had not said by then is asked again by the other, and counted."""
     first, second = pair
@@ -127,6 +130,7 @@ def test_told_to_end_a_server_waits_twenty_seconds_at_most(lab: Lab, pair: tuple
     repo.finished(issue)
 
 
+@pytest.mark.many
 def test_a_stop_said_to_one_server_ends_a_command_that_the_other_waits_for(
     lab: Lab, pair: tuple[Server, Server], database: str
 ) -> None:

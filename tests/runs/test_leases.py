@@ -20,7 +20,6 @@ from tests.e2e.lab import until
 from tests.runs.postgres import database, postgres
 
 __all__ = ["database", "postgres"]
-pytestmark = pytest.mark.many
 
 Peer = subprocess.Popen[str]
 
@@ -92,6 +91,7 @@ def job(name: str, *steps: tuple[str, str], thread: str | None = None) -> dict[s
     return {"id": name, "thread": thread or name, "steps": steps}
 
 
+@pytest.mark.many
 def test_runs_of_a_killed_and_of_a_stopped_process_go_on_in_another(world: World) -> None:
     """FL-K11: two processes are started at once on an empty database, each takes one run; a third takes both over within 15 seconds."""
     ids = ("killed", "stopped", "next")
@@ -125,6 +125,7 @@ def test_runs_of_a_killed_and_of_a_stopped_process_go_on_in_another(world: World
     )
 
 
+@pytest.mark.many
 def test_told_to_end_a_process_hands_over_at_once_what_waits_for_commands(world: World) -> None:
     """FL-K10"""
     a = world.peer("a", job("idle", ("tools", "i1")), job("talks", ("turn", "t1"), ("tools", "t2")))
