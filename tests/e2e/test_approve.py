@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.lab import FIX, Lab, Repo, Server, until
+from tests.e2e.lab import FIX, POISON, Lab, Repo, Server, until
 from tests.web.desk import parsed
 
 RULES = {"name": "write", "input": {"path": "AGENTS.md", "content": "Greet everybody.\n"}}
@@ -35,17 +35,6 @@ def status(repo: Repo, issue: int) -> str:
 def git(repo: Repo, *args: str, stdin: str = "") -> str:
     command = ["git", "--git-dir", str(repo.lab.home / "github" / f"{repo.id}.git"), *args]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def push(repo: Repo, branch: str, path: str, content: str | None) -> None:
-    """A person's commit on a branch that changes, or takes away, one file of its root."""
-    tree = git(repo, "ls-tree", branch).splitlines()
-    left = [line for line in tree if not line.endswith(f"\t{path}")]
-    if content is not None:
-        left.append(f"100644 blob {git(repo, 'hash-object', '-w', '--stdin', stdin=content)}\t{path}")
-    made = git(repo, "mktree", stdin="".join(f"{line}\n" for line in left))
-    person = ("-c", "user.name=bob", "-c", "user.email=bob@example.com")
-    git(repo, "update-ref", f"refs/heads/{branch}", git(repo, *person, "commit-tree", made, "-p", branch, "-m", "x"))
 
 
 def stream(url: str, last: str = "") -> tuple[list[str], list[dict[str, Any]]]:
@@ -112,12 +101,15 @@ def mortal(lab: Lab) -> Any:
 
 
 def test_other_content_meanwhile_stops_it_and_a_kill_does_not(lab: Lab, mortal: Server) -> None:
-    """An approval is of what people were shown: where a branch has gone on, it holds for as long as that file has not."""
+    """An approval is of what people were shown: where a branch has gone on, it holds for as long as that file has not.
+
+    RT-R01: what has come there gives no orders.
+    """
     repo = lab.repository(mortal)
     issue = repo.ask({"tools": [FIX, RULES]}, {"text": "Greet with a comma"})
     say = f"/backspace approve {approval(repo.finished(issue))}"
     (pull,) = repo.pulls()
-    push(repo, pull["head"], "AGENTS.md", "Greet nobody.\n")
+    repo.push(pull["head"], {"AGENTS.md": "Greet nobody.\n"})
     repo.comment(pull["number"], say)
     until(lambda: "confused" in said_on_pull(repo), what="the end of a run that lets nothing in")
     assert repo.file("AGENTS.md", pull["head"]) == "Greet nobody.\n"
@@ -125,7 +117,7 @@ def test_other_content_meanwhile_stops_it_and_a_kill_does_not(lab: Lab, mortal: 
     assert "the work so far is" in failed
     assert "1 file, +1 −1 · checks passed" in failed
 
-    push(repo, pull["head"], "AGENTS.md", None)
+    repo.push(pull["head"], {**POISON, "AGENTS.md": None})
     pushed = repo.branches()[pull["head"]]
     fault = repo.fault(f"/git/refs/heads/{pull['head']}$", method="PATCH", hold=True, after=True)
     lab.http.post(f"{repo.control}/issues/{issue}/comments", json={"user": "alice", "body": say})
@@ -136,5 +128,7 @@ def test_other_content_meanwhile_stops_it_and_a_kill_does_not(lab: Lab, mortal: 
     assert git(repo, "rev-parse", f"{pull['head']}^") == pushed
     assert repo.file("AGENTS.md", pull["head"]) == "Greet everybody.\n"
     assert "Let in: `AGENTS.md`, approved by `alice`" in status(repo, issue)
+    assert "`python3 -m unittest -q` | exit 0" in status(repo, issue)
+    assert "poison" not in status(repo, issue)
     assert len(repo.pulls()) == 1
     assert sorted(repo.branches()) == sorted(["main", pull["head"]])

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.lab import FILES, FIX, Json, Lab, Repo, Server, bash, together, until
+from tests.e2e.lab import FILES, FIX, POISON, Json, Lab, Repo, Server, bash, together, until
 
 READ = {"name": "read", "input": {"path": "greet.py"}}
 TURNS: tuple[Json, ...] = (
@@ -167,6 +167,24 @@ def test_a_stop_keeps_the_work(app: Client) -> None:
     assert app.stop("t-nothing") == 404
 
 
+def poisoned(repo: Repo, heads: Repo, branch: str) -> str:
+    """The tip of the branch, which looks like ours and would give orders; those of the default branch are newer than the work there."""
+    repo.push("main", {"AGENTS.md": "Greet with care.\n"})
+    return heads.push(branch, POISON, "x\n\nBackspace-Task: t-1")
+
+
+def obeyed(repo: Repo, seen: list[Json]) -> Json:
+    """The last event of a task that heeded the default branch and nothing else."""
+    first, *_, last = [asked["body"] for asked in repo.asked()]
+    told = str(last["messages"][0])
+    assert "Greet with care." in told
+    assert "the poison" not in told
+    assert last["model"] == first["model"]
+    assert {event["command"] for event in seen if event["type"] == "Check"} <= {"python3 -m unittest -q"}
+    assert "touch poisoned" not in str([event for event in seen if event["type"] != "Changed"])
+    return seen[-1]
+
+
 def test_under_a_token_with_the_right_to_push(mona: Person, ask: Callable[[Repo], Client]) -> None:
     """The commit is the person's, and the token is nowhere in the sandbox."""
     repo = mona.repository("write")
@@ -181,6 +199,7 @@ def test_under_a_token_with_the_right_to_push(mona: Person, ask: Callable[[Repo]
 
 
 def test_without_it_by_a_fork_and_the_next_work_goes_on_there(mona: Person, ask: Callable[[Repo], Client]) -> None:
+    """RT-R01, RT-R02: on the word of the repository itself, whatever lies in the fork."""
     repo = mona.repository()
     client = ask(repo)
     first = client.run({"tools": [FIX]}, {"text": "Greet with a comma"}, branch="greeting")[-1]
@@ -190,8 +209,10 @@ def test_without_it_by_a_fork_and_the_next_work_goes_on_there(mona: Person, ask:
     assert (pull["head"], pull["head_sha"]) == ("greeting", fork["branches"]["greeting"])
     assert list(repo.branches()) == ["main"]
 
+    theirs = Repo(repo.lab, repo.server, fork["full_name"], fork["id"], "")
+    poisoned(repo, theirs, "greeting")
     more = {"name": "write", "input": {"path": "more.txt", "content": "more\n"}}
-    second = client.run({"tools": [more]}, {"text": "Add more"}, branch="greeting")[-1]
+    second = obeyed(repo, client.run({"tools": [more]}, {"text": "Add more"}, branch="greeting"))
     (pull,) = repo.pulls()
     assert (second["outcome"], second["via"], second["pr_url"]) == ("ready", "existing", first["pr_url"])
     assert "+more" in pull["diff"]
@@ -203,19 +224,20 @@ def test_without_it_by_a_fork_and_the_next_work_goes_on_there(mona: Person, ask:
 
 
 def test_a_pull_request_closed_meanwhile_gets_no_more_commits(app: Client) -> None:
-    """FL-G20: the work is kept as a patch, which git takes."""
+    """FL-G20: the work is kept as a patch, which git takes. RT-R01, RT-R02: what others have pushed there gives no orders."""
     repo = app.repo
     app.run({"tools": [FIX]}, {"text": "Greet with a comma"}, branch="greeting")
-    tip = repo.branches()["greeting"]
+    tip = poisoned(repo, repo, "greeting")
     close = f"{repo.control}/issues/{repo.pulls()[0]['number']}"
     more = {"name": "write", "input": {"path": "more.txt", "content": "more\n"}}
     repo.script({"tools": [more], "hold": True}, {"text": "Add more"})
     with app.http.stream("POST", "/code", json=app.body(branch="greeting")) as reply:
         until(lambda: len(repo.asked()) == 3)
+        assert not repo.server.has_made("poisoned")
         repo.lab.call("PATCH", close, state="closed")
         repo.let_go()
         reply.read()
-    done = events(reply)[-1]
+    done = obeyed(repo, events(reply))
     assert (done["outcome"], done["via"], repo.branches()["greeting"]) == ("failed", "patch", tip)
     assert "closed or merged" in done["message"]
     assert "+more" in app.patch(done).text

@@ -416,4 +416,32 @@ MUTANTS = (
         "        if False:\n",
         ("tests/runs/test_salvage.py",),
     ),
+    Mutant(
+        "where work starts from another branch the default branch's tip is looked up",
+        "app/publish/head_branch.py",
+        "    if start == default:\n",
+        "    if True:\n",
+        ("tests/runs/test_by_app.py::test_it_starts_from_the_branch_that_the_work_is_on",),
+    ),
+    Mutant(
+        "instructions and commands are of the default branch",
+        "app/runs/rules.py",
+        "Rules(sandbox, ground.rules or ground.base, frozenset(tracked))",
+        "Rules(sandbox, ground.base, frozenset(tracked))",
+        ("tests/e2e/test_code.py::test_a_pull_request_closed_meanwhile_gets_no_more_commits",),
+    ),
+    Mutant(
+        "what commands go by is on the default branch",
+        "app/runs/rules.py",
+        "        tracked = await repo.tracked(sandbox, ground.rules, FILES)\n",
+        "        pass\n",
+        ("tests/e2e/test_code.py::test_without_it_by_a_fork_and_the_next_work_goes_on_there",),
+    ),
+    Mutant(
+        "a new sandbox has the default branch's commit too",
+        "app/runs/footing.py",
+        "sandbox, start, self._rules, sha)",
+        'sandbox, start, "", sha)',
+        ("tests/runs/test_pipeline.py::test_a_new_sandbox_heeds_the_same_commit_of_the_default_branch",),
+    ),
 )

@@ -185,4 +185,11 @@ MUTANTS = (
         " or not folder.is_dir():",
         ("tests/sandbox/test_local.py::test_a_removal_that_was_cut_short_is_finished_by_its_id",),
     ),
+    Mutant(
+        "another commit is fetched beside the branch",
+        "app/sandbox/cloning.py",
+        ' ${rules:+"$rules"}',
+        "",
+        ("tests/sandbox/test_repo.py::test_the_files_of_another_commit_are_to_be_had_beside_those_of_the_branch",),
+    ),
 )

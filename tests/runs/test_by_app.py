@@ -4,6 +4,7 @@ import pytest
 
 from app.core.errors import Refusal, UserError
 from app.core.task import Actor, Approval, CodeRequest
+from app.publish import head_branch
 from app.runs.by_app import ByApp
 from tests.github.world import World, simulator, world
 
@@ -35,7 +36,19 @@ async def test_it_starts_from_the_branch_that_the_work_is_on(world: World) -> No
         await place.begin("run-1", request)
     github = world.app.repository("run-1", world.installation, world.repository, {"contents": "write"})
     await github.create_branch(BRANCH, world.head)
-    assert (await place.begin("run-1", request)).start == BRANCH
+    begun = await place.begin("run-1", request)
+    assert (begun.start, begun.rules) == (BRANCH, world.head)
+
+
+async def test_instructions_and_commands_are_of_the_default_branch_at_one_commit(world: World) -> None:
+    """RT-R01: that of the branch alone where the work starts there, for then it is the commit that is cloned."""
+    place = ByApp(app=world.app, server_url=world.url)
+    fresh = (await approved(world, "write")).model_copy(update={"approved": None})
+    begun = await place.begin("run-1", fresh)
+    assert (begun.start, begun.rules) == ("main", "")
+    github = world.app.repository("run-1", world.installation, world.repository, {"contents": "write"})
+    with pytest.raises(UserError, match="default branch gone is gone"):
+        await head_branch.rules(BRANCH, "gone", github)
 
 
 async def test_what_was_archived_meanwhile_is_not_begun(world: World) -> None:

@@ -66,6 +66,18 @@ async def test_a_folder_of_this_machine_needs_no_address_and_any_of_its_commits_
     assert await bundle.clone(sandbox, await fetched(str(work), old), branch="main") == old
 
 
+async def test_the_files_of_another_commit_are_laid_beside_it(sandbox: Sandbox, work: Path) -> None:
+    """RT-R01: what commands see of the repository stays as it is."""
+    old = git(work, "rev-parse", "HEAD~3").strip()
+    await bundle.clone(sandbox, await fetched(str(work), old), branch="other")
+    await bundle.lay_beside(sandbox, await fetched(str(work), "refs/heads/main", depth=1))
+    assert await repo.show(sandbox, git(work, "rev-parse", "main"), "a.txt", 100) == "54\n"
+    seen = (
+        await sandbox.run(Call("look", ("sh", "-c", "git log --oneline | wc -l; git status -sb; cat a.txt"), 20))
+    ).stdout
+    assert seen.head == b"50\n## other\n51\n"
+
+
 async def test_what_is_not_there_for_us_is_said(work: Path, address: str) -> None:
     with pytest.raises(UserError, match="can't be read"):
         await fetched(f"{address}/o/r/.git", "refs/heads/main", "another token")

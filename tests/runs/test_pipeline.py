@@ -118,6 +118,17 @@ async def test_calls_that_are_lost_with_their_sandbox_are_told_and_not_run_again
     assert {given[1].sandbox for name in ("gate", "verify", "commit") for given in run.given(name)} == {"s2"}
 
 
+async def test_a_new_sandbox_heeds_the_same_commit_of_the_default_branch() -> None:
+    """RT-R01. A run that an earlier version began goes on as it began."""
+    elsewhere = ("begin", {"stopped": None, "branch": "main", "start": "b", "rules": "r"})
+    lost = [CALLS, gone("tools"), *renewed("s2"), DONE, UNCHANGED]
+    for first, rules in ((elsewhere, "r"), (begun()[0], "")):
+        run = Recorded(first, *begun()[1:], *lost)
+        await run.outcome()
+        assert [given[-2] for given in run.given("clone")] == [rules, rules]
+        assert {given[1].rules for name in ("prepare", "restore") for given in run.given(name)} == {rules}
+
+
 async def test_a_third_loss_ends_the_work_with_what_the_last_checkpoint_holds() -> None:
     losses = [step for n in (2, 3) for step in (CALLS, gone("tools"), *renewed(f"s{n}"))]
     end = [CALLS, gone("tools"), gone("gate"), *renewed("s4"), GATED, verified(), COMMITTED, PULLED]

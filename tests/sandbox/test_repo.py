@@ -131,6 +131,22 @@ async def test_facts_of_the_base_do_not_change_with_the_work_tree(cloned: Ground
     assert await repo.show(cloned.sandbox, cloned.base, "none", 100) is None
 
 
+async def test_the_files_of_another_commit_are_to_be_had_beside_those_of_the_branch(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """RT-R01: also of one that the branch lacks; what is checked out and its history are the branch's."""
+    work = tmp_path / "served/o/r"
+    (work / "README.md").write_text("# Rules\n")
+    git(work, "commit", "-qam", "Second")
+    rules = git(work, "rev-parse", "main")
+    await ground.clone(branch="other", rules=rules)
+    assert await repo.show(ground.sandbox, rules, "README.md", 100) == "# Rules\n"
+    assert await repo.tracked(ground.sandbox, rules, 2) == [".gitattributes", ".gitignore"]
+    assert await ground.bash("cat README.md; git log --format=%s; git branch -a | cat") == (
+        "# Larder\nFirst\n* other\n  remotes/origin/other\n"
+    )
+
+
 async def test_changes_of_every_kind_are_seen(cloned: Ground) -> None:
     """RT-R09"""
     await cloned.bash(
