@@ -50,13 +50,13 @@ async def attempt(body: Body, *args: Any) -> Json:
     """What `body(*args)` returns, or `{"failed": sentence}`. Never raises: an exception would not come back the same from the record."""
     output = await attempt_once(body, *args)
     while waits := output.get("waits"):
-        await asyncio.sleep(waits["until"] - time.time())
+        await asyncio.sleep(_left(waits))
         output = await attempt_once(body, *args, tries=waits["tries"])
     return output
 
 
 async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
-    """As `attempt`, but what has to wait for long ends as `{"waits": {"until": Unix seconds, "tries": so far}}`."""
+    """As `attempt`, but what has to wait for long ends as `{"waits": {"until": Unix seconds, "seconds", "tries": so far}}`."""
     while True:
         tries += 1
         try:
@@ -95,23 +95,29 @@ def _told(error: Exception) -> str:
 
 async def after(waits: Json, stopping: Stopping | None, body: Body, *args: Any) -> Json:
     """Go on with a step that waits; `{"given_up": login}` where somebody says stop before its time has come."""
-    by = await _waited(waits["until"], stopping)
+    by = await _waited(_left(waits), stopping)
     return {"given_up": by, "events": []} if by else await attempt_once(body, *args, tries=waits["tries"])
 
 
-async def _waited(until: float, stopping: Stopping | None) -> str | None:
+async def _waited(seconds: float, stopping: Stopping | None) -> str | None:
     """Login of who ended the wait."""
     if stopping is None:
-        await asyncio.sleep(until - time.time())
+        await asyncio.sleep(seconds)
         return None
     if await stopping.by() is None:
-        await unless(stopping.wait(), asyncio.sleep(until - time.time()))
+        await unless(stopping.wait(), asyncio.sleep(seconds))
     return await stopping.by()
+
+
+def _left(waits: Json) -> float:
+    """Seconds that are left, and no more than there were: the wall clock, which alone outlives a restart, may have been set back."""
+    return float(min(waits["until"] - time.time(), waits.get("seconds", LONGEST_WAIT)))
 
 
 def _waits(why: Transient, seconds: float, tries: int) -> Json:
     waiting = Waiting(message=str(why), seconds=round(seconds, 1))
-    return {"waits": {"until": time.time() + seconds, "tries": tries}, "events": [*why.events, waiting.model_dump()]}
+    waits = {"until": time.time() + seconds, "seconds": seconds, "tries": tries}
+    return {"waits": waits, "events": [*why.events, waiting.model_dump()]}
 
 
 def _failed(why: str, before: Sequence[Json] = ()) -> Json:

@@ -417,6 +417,13 @@ MUTANTS = (
         ("tests/runs/test_salvage.py",),
     ),
     Mutant(
+        "a clock that is set back makes no wait longer",
+        "app/runs/steps.py",
+        'float(min(waits["until"] - time.time(), waits.get("seconds", LONGEST_WAIT)))',
+        'float(waits["until"] - time.time())',
+        ("tests/runs/test_steps.py::test_a_wait_grows_no_longer_where_the_clock_is_set_back",),
+    ),
+    Mutant(
         "where work starts from another branch the default branch's tip is looked up",
         "app/publish/head_branch.py",
         "    if start == default:\n",

@@ -142,7 +142,7 @@ async def test_a_wait_that_people_would_notice_is_recorded_and_told() -> None:
     body = Body(passing(), passing(20))
     waits = await attempt_once(body, "x")
     assert body.tries == 2
-    assert waits["waits"]["tries"] == 2
+    assert (waits["waits"]["tries"], waits["waits"]["seconds"]) == (2, 20)
     assert 19 < waits["waits"]["until"] - time.time() <= 20
     assert waits["events"] == [{"type": "Waiting", "message": "GitHub has trouble.", "seconds": 20}]
 
@@ -162,6 +162,12 @@ async def test_after_its_wait_a_step_goes_on_with_the_tries_it_has_left() -> Non
     last = await after({"until": 0.0, "tries": TRIES - 1}, None, Body(passing(20)), "x")
     assert f"after {TRIES} tries" in last["failed"]
     assert await after({"until": 0.0, "tries": 9}, None, body, "x") == {"given": "x"}
+
+
+async def test_a_wait_grows_no_longer_where_the_clock_is_set_back() -> None:
+    """FL-O04: by an hour, between two servers or under one."""
+    waits = {"until": time.time() + 3600, "seconds": 0.05, "tries": 1}
+    assert await asyncio.wait_for(after(waits, Stopping(), Body(), "x"), 20) == {"given": "x"}
 
 
 async def test_a_wait_lasts_until_its_time_also_after_a_restart() -> None:
