@@ -15,8 +15,6 @@ import pytest
 from tests.e2e.lab import FIX, Lab, Repo, Server, bash, until
 from tests.trigger.payloads import comment
 
-BODY = json.dumps({"action": "created"}).encode()
-
 
 @pytest.mark.parametrize(
     ("name", "value"),
@@ -30,17 +28,20 @@ BODY = json.dumps({"action": "created"}).encode()
     ids=["missing", "forged", "non-ascii", "sha1 header", "sha1 in the sha256 header"],
 )
 def test_what_is_not_signed_is_refused(repo: Repo, name: bytes, value: bytes) -> None:
-    """RT-W01, RT-W03, RT-W04"""
-    sha1 = hmac.new(repo.server.secret.encode(), BODY, hashlib.sha1).hexdigest()
-    signature = (name, value.replace(b"the right SHA-1", f"sha1={sha1}".encode()))
-    headers = [
-        (b"X-GitHub-Event", b"issue_comment"),
-        (b"X-GitHub-Delivery", b"d"),
-        (b"Content-Type", b"application/json"),
-        signature,
-    ]
-    reply = httpx.post(f"{repo.server.url}/webhook", content=BODY, headers=headers)
-    assert reply.status_code == 401
+    """RT-W01, RT-W03, RT-W04: nothing is written down of it, and what is no JSON is refused in the same words, for nobody reads it."""
+    where = {"repository": {"id": repo.id, "full_name": repo.full_name}}
+    headers = {b"X-GitHub-Event": b"issue_comment", b"X-GitHub-Delivery": b"d", b"Content-Type": b"application/json"}
+    refused = []
+    for body in (json.dumps(comment(**where)).encode(), b"{"):
+        sha1 = "sha1=" + hmac.new(repo.server.secret.encode(), body, hashlib.sha1).hexdigest()
+        signature = {name: value.replace(b"the right SHA-1", sha1.encode())}
+        reply = httpx.post(f"{repo.server.url}/webhook", content=body, headers=list({**headers, **signature}.items()))
+        refused.append((reply.status_code, reply.text))
+    assert refused[0] == refused[1]
+    assert refused[0][0] == 401
+    with closing(sqlite3.connect(repo.server.home / "backspace.db")) as connection:
+        asked = "select workflow_uuid from workflow_status where workflow_uuid like ? union select key from task where key like ?"
+        assert connection.execute(asked, (f"c-{repo.id}-%", f"c-{repo.id}-%")).fetchall() == []
 
 
 def test_the_same_delivery_fifty_times_at_once_is_one_run(repo: Repo) -> None:
@@ -78,7 +79,7 @@ def _nothing_happened(repo: Repo, issue: int) -> None:
 
 @pytest.mark.parametrize("role", ["read", "triage", None])
 def test_without_write_access_nothing_starts(repo: Repo, role: str | None) -> None:
-    """RT-T01, RT-T02: whatever the association says, which is COLLABORATOR for the first two."""
+    """RT-T01, RT-T02: whatever the association says, which is COLLABORATOR for the first two. One token asks, the other answers."""
     issue = repo.issue()
     if role:
         repo.member("mallory", role)
@@ -90,7 +91,9 @@ def test_without_write_access_nothing_starts(repo: Repo, role: str | None) -> No
     else:
         until(lambda: "confused" in repo.reactions(issue))
         assert repo.ours(issue) == []
-    time.sleep(0.5)
+    until(lambda: all(token["revoked"] for token in repo.state()["tokens"]), what="the end of the answer")
+    permissions = [{**token["permissions"], "metadata": "read"} for token in repo.state()["tokens"]]
+    assert permissions == [{"metadata": "read"}, {"metadata": "read", "issues": "write"}]
     assert repo.asked() == []
 
 
