@@ -432,4 +432,25 @@ MUTANTS = (
         "    if False:\n",
         ("tests/runs/test_by_token.py::test_where_nothing_can_be_written_nothing_begins",),
     ),
+    Mutant(
+        "an approval adds nothing to what was closed meanwhile",
+        "app/runs/by_app.py",
+        "            await head_branch.on_top(ground.request.approved.branch, github)\n",
+        "            pass\n",
+        ("tests/runs/test_closed_meanwhile.py",),
+    ),
+    Mutant(
+        "nothing is added to what was closed meanwhile",
+        "app/runs/by_app.py",
+        "            await head_branch.check_wanted(ground.request.branch, github)\n",
+        "            pass\n",
+        ("tests/runs/test_closed_meanwhile.py",),
+    ),
+    Mutant(
+        "nothing is added by a token to what was closed meanwhile",
+        "app/runs/by_token.py",
+        "            await head_branch.check_wanted(ground.request.branch, self._user.repository(facts.repository), fork)\n",
+        "            pass\n",
+        ("tests/runs/test_closed_meanwhile.py",),
+    ),
 )
