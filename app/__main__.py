@@ -110,7 +110,7 @@ def run(
     Ctrl-C stops and keeps the work; pressed again it ends at once, and the same command goes on with the run.
 
     Exit codes: 0 ready, or nothing to change; 1 failed; 2 nothing began (arguments, settings); 3 a draft (a check failed, or the
-    work was cut short); 130 stopped.
+    work was cut short); 4 the server that has the task does not answer; 130 stopped.
     """
     from app.run import run as watch
 

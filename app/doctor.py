@@ -11,7 +11,7 @@ from app.core.errors import Transient, UserError
 from app.github.errors import NotFound, Unauthorized
 from app.runs.database import Database
 from app.sandbox import bubblewrap
-from app.serving import commands_run, recorded_in
+from app.serving import commands_run, place, recorded_in
 from app.settings import Settings, load
 from app.wiring import app_of, claude_of, sandboxes_of, user_of
 
@@ -123,15 +123,15 @@ async def _port(settings: Settings) -> str:
         taken = await asyncio.start_server(lambda *_: None, settings.host, settings.port)
     except OSError as e:
         if await _is_ours(settings):
-            return f"A server of Backspace listens on {settings.host}:{settings.port} already."
+            return f"A server of Backspace listens on {place(settings.host, settings.port)} already."
         why = os.strerror(e.errno or 0)
-        raise UserError(f"HOST and PORT: {settings.host}:{settings.port} can't be listened on ({why}).") from None
+        raise UserError(f"HOST and PORT: {place(settings.host, settings.port)} can't be listened on ({why}).") from None
     taken.close()
-    return f"{settings.host}:{settings.port} can be listened on."
+    return f"{place(settings.host, settings.port)} can be listened on."
 
 
 async def _is_ours(settings: Settings) -> bool:
-    url = f"http://{settings.host}:{settings.port}/openapi.json"
+    url = f"http://{place(settings.host, settings.port)}/openapi.json"
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as reply:
             return b'"Backspace"' in await reply.content.read(1_000)

@@ -17,7 +17,7 @@ from rich.console import Console
 from app.core.errors import UserError
 from app.core.events import Done, Entry, Published
 from app.core.task import Outcome
-from app.run_there import there
+from app.run_there import Unheard, there
 from app.screen import Footer, Screen, as_json
 
 KEYS = "Ctrl-C stops the run and keeps the work"
@@ -25,6 +25,8 @@ STOPPING = "Stopping. What was done so far is kept; Ctrl-C again ends at once."
 CUT = 130
 EXIT_CODES: dict[Outcome, int] = {"ready": 0, "nothing": 0, "failed": 1, "draft": 3, "stopped": CUT}
 """2, for what never began, is that of every UserError."""
+UNHEARD = 4
+"""The server has the task, or may have it."""
 
 
 class Job(Protocol):
@@ -61,7 +63,7 @@ class Job(Protocol):
 
 
 async def run(repo: str, prompt: str, *, branch: str, server: str, key: str, json_lines: bool) -> NoReturn:
-    """Ends the process with the exit code of the outcome. Raises UserError where nothing began, or nothing is heard any more."""
+    """Ends the process with the exit code of the outcome. Raises UserError where nothing began."""
     out = Console(highlight=False)
     notes = Console(stderr=True, highlight=False) if json_lines else out
 
@@ -78,12 +80,20 @@ async def run(repo: str, prompt: str, *, branch: str, server: str, key: str, jso
         place = here(repo, prompt, branch, say)
     async with place as job:
         watch = Watch(job, out, say, json_lines)
-        await watch.to_the_end()
+        try:
+            await watch.to_the_end()
+        except Unheard as e:
+            say(str(e))
+            leave(UNHEARD)
         if watch.done is None:
             say(job.left)
             leave(CUT)
-        await tell(job, watch, repo, say)
-        await job.close()
+        try:
+            await tell(job, watch, repo, say)
+        except UserError as e:
+            say(str(e))
+        else:
+            await job.close()
         leave(EXIT_CODES[watch.done.outcome])
 
 

@@ -40,13 +40,13 @@ class Here:
         self._folder = folder
         self._say = say
         self._failed = False
+        self._stopping = False
         self.task = task
 
     @property
     def left(self) -> str:
-        return (
-            f"Ended at once. The same command takes it up, and ends the stop that was begun; it lies in {self._folder}."
-        )
+        again = "ends the stop and keeps the work" if self._stopping else "goes on with the run"
+        return f"Cut off before the end: the same command {again}. Until then it lies in {self._folder}."
 
     async def entries(self) -> AsyncIterator[Entry]:
         after = 0
@@ -60,6 +60,7 @@ class Here:
             await asyncio.sleep(LOOK)
 
     async def stop(self) -> None:
+        self._stopping = True
         await self._work.desk.stop(self.task, NOBODY)
 
     async def patch(self) -> bytes | None:

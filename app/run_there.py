@@ -34,6 +34,10 @@ AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 Say = Callable[[str], None]
 
 
+class Unheard(UserError):
+    """Of a task that began, or may have: how it ends was not heard."""
+
+
 class There:
     def __init__(self, session: aiohttp.ClientSession, server: str, sent: dict[str, str], say: Say) -> None:
         self._session = session
@@ -54,8 +58,9 @@ class There:
         return f"The task goes on: {self._address}" if self._address else "The server may have begun already."
 
     async def entries(self) -> AsyncIterator[Entry]:
-        """Each event once, up to `Done`. Raises UserError where the server refuses, or does not answer for long."""
-        heard, pause = time.monotonic(), 0.0
+        """Each event once, up to `Done`. Raises UserError where the server refuses, or does not answer for long; Unheard
+        where it may have taken the task all the same."""
+        heard, pause, reached = time.monotonic(), 0.0, False
         while True:
             try:
                 async with contextlib.aclosing(self._stream()) as stream:
@@ -66,10 +71,14 @@ class There:
                         if isinstance(entry.event, Done):
                             return
                 why = "the stream ended early"
+            except UserError as e:
+                raise Unheard(str(e)) if self._address else e from None
             except (aiohttp.ClientError, TimeoutError, _Passing) as e:
                 why = _why(e)
+                reached = reached or not isinstance(e, aiohttp.ClientConnectorError)
             if time.monotonic() - heard > (PATIENCE if self._address else FIRST_PATIENCE):
-                raise UserError(f"{self._server} does not answer: {why}. {self.left}")
+                problem = f"{self._server} does not answer: {why}."
+                raise Unheard(f"{problem} {self.left}") if self._address or reached else UserError(problem)
             if not pause:
                 self._say(f"No answer from {self._server}, trying again: {why}.")
             pause = min(2 * pause, LONGEST_PAUSE) or 0.5

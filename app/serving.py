@@ -103,9 +103,16 @@ def _webhook_of(settings: Settings, intake: Intake, accesses: Accesses) -> Webho
 
 async def _listen(runner: Runner, host: str, port: int) -> str:
     try:
-        return f"http://{host}:{await runner.listen(host, port)}"
+        return f"http://{place(host, await runner.listen(host, port))}"
     except OSError as e:
-        raise UserError(f"HOST and PORT: {host}:{port} can't be listened on ({os.strerror(e.errno or 0)}).") from None
+        raise UserError(
+            f"HOST and PORT: {place(host, port)} can't be listened on ({os.strerror(e.errno or 0)})."
+        ) from None
+
+
+def place(host: str, port: int) -> str:
+    """As addresses have it: brackets around one of IPv6."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _until_told_to_end() -> None:

@@ -421,3 +421,21 @@ async def test_the_whole_command_through_a_server(tmp_path: Path) -> None:
     assert out.decode().splitlines()[-1] == PULL
     (asked,) = desk.asked
     assert (asked.prompt, asked.branch, asked.caller) == ("Parse\nquantities.", "fix/it", "ci")
+
+
+async def test_a_task_whose_end_is_not_heard_is_not_said_never_to_have_begun(tmp_path: Path) -> None:
+    """By an exit code of its own: here the server wants a key that it did not want before."""
+    async with served(Desk(run=RUN[:2])) as edge:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app", "run", ASK["repo_url"], "x", "--server", edge.url,
+            cwd=tmp_path, env={**PASSED_ON, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout
+        while "larder/quantity.py" not in (await process.stdout.readline()).decode():
+            pass
+        await edge.cut()
+        edge.keys = KEYS
+        await edge.start()
+        out, _ = await process.communicate()
+    assert out.decode().splitlines()[-1] == f"{edge.url} wants one of its keys: set BACKSPACE_API_KEY, or give --key."
+    assert process.returncode == 4

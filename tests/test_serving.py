@@ -8,7 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 from pydantic import SecretStr
 
-from app.serving import greeting
+from app.serving import greeting, place
 from app.settings import RunAlone
 from tests.command import ROOT
 
@@ -57,3 +57,11 @@ def test_the_readme_shows_it() -> None:
 
 def test_a_server_that_takes_nothing_says_so() -> None:
     assert "takes     nothing: neither an App nor BACKSPACE_API_KEYS is set" in said(host="0.0.0.0")
+
+
+def test_an_address_of_ipv6_has_brackets() -> None:
+    assert [place(host, 8000) for host in ("127.0.0.1", "::1", "localhost")] == [
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "localhost:8000",
+    ]

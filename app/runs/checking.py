@@ -19,7 +19,7 @@ SETUP_SECONDS = 900.0
 CHECK_SECONDS = 900.0
 OUTPUT_SHOWN = 6_000
 NO_CHECK = "Nothing was checked: no check is known for this repository. `test:` in .github/backspace.yml names one."
-MISSING = (126, 127)
+CANT_RUN, MISSING = 126, 127
 """What a shell answers where the command can't be run at all."""
 ENDLESS = 124
 """What `timeout` answers for a command that did not end."""
@@ -37,7 +37,7 @@ class _Seen:
 
     @property
     def ran(self) -> bool:
-        return self.code is not None and self.code not in (*MISSING, ENDLESS)
+        return self.code is not None and self.code not in (CANT_RUN, MISSING, ENDLESS)
 
     def check(self, ran_on_base: bool) -> Check:
         """A check that could not run, or did not end, is red where the base could do it: then the change is to blame."""
@@ -57,10 +57,10 @@ class Checking:
         if not command:
             return "No set-up is needed.", None
         result = await self._run(sandbox, request, shell("setup", command, SETUP_SECONDS))
-        said = f"`{command}` · {_ending(result, SETUP_SECONDS)}"
+        said = f"`{command}` · {ending(result, SETUP_SECONDS)}"
         if result.exit_code == 0:
             return said, None
-        return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{command}`, {_ending(result, SETUP_SECONDS)})"
+        return f"{said}\n{tail(result, 2_000)}", f"the set-up failed (`{command}`, {ending(result, SETUP_SECONDS)})"
 
     async def verify(
         self, ground: Ground, prepared: Json, tree: str, turns: int, ended: Ended, mend: Sequence[str] | None
@@ -117,7 +117,7 @@ class Checking:
         return _Seen(
             command=command,
             code=ENDLESS if result.ended == "deadline" else result.exit_code,
-            why=_ending(result, CHECK_SECONDS),
+            why=ending(result, CHECK_SECONDS),
             output=self._redact.text(tail(result, OUTPUT_SHOWN)),
             seconds=result.seconds,
         )
@@ -139,13 +139,18 @@ def _before(commands: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last} fail on the base too." if others else f"{last} fails on the base too."
 
 
-def _ending(result: Result, seconds: float) -> str:
+def ending(result: Result, seconds: float) -> str:
+    """How a command ended, for people. `seconds`: its deadline."""
     match result.ended:
-        case "exited" if result.exit_code in MISSING:
-            return f"exit {result.exit_code}, the command is not in the sandbox"
+        case "exited" if result.exit_code == CANT_RUN:
+            return f"exit {CANT_RUN}, the command can't be run in the sandbox"
+        case "exited" if result.exit_code == MISSING:
+            return f"exit {MISSING}, the command is not in the sandbox"
         case "exited":
             return f"exit {result.exit_code}"
         case "deadline":
             return f"no end after {seconds:g} s"
-        case ended:
-            return ended
+        case "interrupted":
+            return "cut off, and its end was lost"
+        case "stopped":
+            return "stopped"

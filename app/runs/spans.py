@@ -115,7 +115,8 @@ class _Reading:
             "gen_ai.response.finish_reasons": [output["stop_reason"]],
             "gen_ai.usage.input_tokens": trace["input"] + trace["cache_read"] + trace["cache_write"],
             "gen_ai.usage.cache_read.input_tokens": trace["cache_read"],
-            "gen_ai.usage.cache_write.input_tokens": trace["cache_write"],
+            "gen_ai.usage.cache_creation.input_tokens": trace["cache_write"],
+            "gen_ai.usage.cache_write.input_tokens": trace["cache_write"],  # its name in the conventions' next release
             "gen_ai.usage.output_tokens": trace["output"],
         }
         if self._content:

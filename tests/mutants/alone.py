@@ -53,6 +53,13 @@ MUTANTS = (
         ("tests/test_run.py::test_a_task_is_begun_once_although_the_first_answer_was_lost",),
     ),
     Mutant(
+        "what began is not said never to have begun",
+        "app/run_there.py",
+        "raise Unheard(str(e)) if self._address else e from None",
+        "raise",
+        ("tests/test_run.py::test_a_task_whose_end_is_not_heard_is_not_said_never_to_have_begun",),
+    ),
+    Mutant(
         "no commands without isolation for others",
         "app/settings.py",
         '    if settings.sandbox == "unsafe-local":\n        raise',

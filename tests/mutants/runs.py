@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant(
         "a check that can't run is no success",
         "app/runs/checking.py",
-        "return self.code is not None and self.code not in (*MISSING, ENDLESS)",
+        "return self.code is not None and self.code not in (CANT_RUN, MISSING, ENDLESS)",
         "return self.code is not None",
         ("tests/e2e/test_work.py::test_a_check_that_can_not_run_is_not_run_never_green",),
     ),

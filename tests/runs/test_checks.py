@@ -1,9 +1,13 @@
 """How a repository is checked: what it says itself, else what is usual for its kind."""
 
+from typing import Any
+
 import pytest
 
 from app.core.errors import UserError
+from app.runs.checking import ending
 from app.runs.checks import CONFIG, Checks, from_config, usual
+from app.sandbox.base import Result, Stream
 
 VENV = 'python3 -m venv --system-site-packages "$HOME/venv" && "$HOME/venv/bin/pip" install -q -e '
 UNITTEST, PYTEST = ("python -m unittest -q",), ("python -m pytest -q",)
@@ -117,3 +121,19 @@ def test_a_wrong_type_is_named(text: str) -> None:
 def test_what_is_no_mapping_is_said(text: str) -> None:
     with pytest.raises(UserError, match="is not a YAML mapping: mend it on the default branch"):
         from_config(text)
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "said"),
+    [
+        ("exited", 0, "exit 0"),
+        ("exited", 126, "exit 126, the command can't be run in the sandbox"),
+        ("exited", 127, "exit 127, the command is not in the sandbox"),
+        ("deadline", None, "no end after 60 s"),
+        ("stopped", None, "stopped"),
+        ("interrupted", None, "cut off, and its end was lost"),
+    ],
+)
+def test_how_a_command_ended_is_said(ended: Any, code: int | None, said: str) -> None:
+    nothing = Stream(b"", b"", 0, "")
+    assert ending(Result(ended, code, nothing, nothing, 1.0), 60) == said

@@ -133,6 +133,7 @@ def test_what_a_turn_and_a_call_say_of_themselves() -> None:
                 "gen_ai.response.finish_reasons": ["tool_use"],
                 "gen_ai.usage.input_tokens": 127,
                 "gen_ai.usage.cache_read.input_tokens": 100,
+                "gen_ai.usage.cache_creation.input_tokens": 20,
                 "gen_ai.usage.cache_write.input_tokens": 20,
                 "gen_ai.usage.output_tokens": 30,
             },
