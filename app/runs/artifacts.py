@@ -35,8 +35,11 @@ def drop(task: str, name: str) -> Callable[[sa.Connection], None]:
     return write
 
 
-def kept(task: str, name: str) -> Callable[[sa.Connection], bytes | None]:
-    query = sa.select(table.c.content).where(table.c.task == task, table.c.name == name)
+def kept(task: str, name: str, most: int | None = None) -> Callable[[sa.Connection], bytes | None]:
+    """`most`: so many bytes of its beginning."""
+    content = table.c.content
+    what = content if most is None else sa.func.substr(content, 1, most, type_=content.type)
+    query = sa.select(what).where(table.c.task == task, table.c.name == name)
     return lambda c: c.execute(query).scalar_one_or_none()
 
 

@@ -1,7 +1,10 @@
 """The work of a run after its last turn that changed files, kept on the server: a sandbox may be lost at any time."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from app.core.errors import UserError
 from app.core.task import Request
@@ -16,6 +19,8 @@ log = logging.getLogger(__name__)
 NAME = "checkpoint"
 BEHIND = "checkpoint-behind"
 """There while the files are further than the checkpoint."""
+HEAD = 4096
+"""Bytes within which the pack of a checkpoint begins: before it are ids, and two branches of 255 bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +40,44 @@ class Checkpoints:
 
     async def keep(self, sandbox: Sandbox, ground: Ground, turn: int) -> None:
         """The files as they are after this turn. Goes on without where they are too many or too large, or git fails."""
-        last = await self.last(ground.run, ground.request)
+        task = ground.request.key
+        last = await self._last(ground.run, ground.request, HEAD)
         try:
             known = last.checkpoint.tree if last else ""
             saved = await checkpoint.save(sandbox, ground.base, known, str(turn))
         except (checkpoint.TooLarge, UserError, RuntimeError) as e:
-            log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": ground.request.key})
-            await self._engine.keep(artifacts.keep(ground.request.key, BEHIND, b""))
+            log.warning("no checkpoint after turn %s: %s", turn, e, extra={"task": task})
+            await self._engine.keep(artifacts.keep(task, BEHIND, b""))
             return
+        content = b""
         if saved:
             head = f"{ground.run} {turn} {saved.tree} {ground.base} {ground.branch} {ground.start} {ground.rules}"
             content = f"{head.rstrip(' ')}\n".encode() + saved.pack
-            await self._engine.keep(artifacts.keep(ground.request.key, NAME, content))
-            await self._engine.keep(artifacts.drop(ground.request.key, BEHIND))
+        if content or await self.is_behind(ground.request):
+            await self._engine.keep(_caught_up(task, content))
 
     async def last(self, run: str, request: Request) -> Kept | None:
         """Of this run, for it holds only with this run's base."""
-        content = await self._engine.db(artifacts.kept(request.key, NAME))
+        return await self._last(run, request)
+
+    async def _last(self, run: str, request: Request, most: int | None = None) -> Kept | None:
+        content = await self._engine.db(artifacts.kept(request.key, NAME, most))
         return _read(content, run) if content is not None else None
 
     async def is_behind(self, request: Request) -> bool:
         """Some work is in no checkpoint."""
         return await self._engine.db(artifacts.kept(request.key, BEHIND)) is not None
+
+
+def _caught_up(task: str, content: bytes) -> Callable[[sa.Connection], None]:
+    """The files are as the checkpoint: this one, or, where it is empty, the one that is kept, or the base."""
+
+    def write(connection: sa.Connection) -> None:
+        if content:
+            artifacts.keep(task, NAME, content)(connection)
+        artifacts.drop(task, BEHIND)(connection)
+
+    return write
 
 
 def _read(content: bytes, run: str) -> Kept | None:

@@ -298,4 +298,25 @@ MUTANTS = (
         "            if False:\n",
         ("tests/runs/test_database.py::test_a_database_that_is_not_ours_to_use_is_left_as_it_is",),
     ),
+    Mutant(
+        "what was too large for a checkpoint and is gone is not missed",
+        "app/runs/checkpoints.py",
+        "if content or await self.is_behind(ground.request):",
+        "if content:",
+        ("tests/runs/test_checkpoints.py",),
+    ),
+    Mutant(
+        "what is too large for a checkpoint is noted",
+        "app/runs/checkpoints.py",
+        'await self._engine.keep(artifacts.keep(task, BEHIND, b""))',
+        "pass",
+        ("tests/runs/test_checkpoints.py",),
+    ),
+    Mutant(
+        "a checkpoint that holds it all says so",
+        "app/runs/checkpoints.py",
+        "        artifacts.drop(task, BEHIND)(connection)\n",
+        "",
+        ("tests/runs/test_checkpoints.py",),
+    ),
 )
