@@ -120,14 +120,14 @@ MUTANTS = (
         "app/trigger/command.py",
         'r" {0,3}/backspace',
         'r" */backspace',
-        ("tests/trigger/test_command.py::test_a_control_word",),
+        ("tests/trigger/test_command.py::test_no_command",),
     ),
     Mutant(
         "a longer word is no command",
         "app/trigger/command.py",
         "(?=[ \\t\\r\\n]|\\Z)",
         "",
-        ("tests/trigger/test_command.py::test_a_control_word",),
+        ("tests/trigger/test_command.py::test_no_command",),
     ),
     Mutant(
         "a stop is one also with a full stop",
