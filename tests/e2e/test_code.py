@@ -167,10 +167,10 @@ def test_a_stop_keeps_the_work(app: Client) -> None:
     assert app.stop("t-nothing") == 404
 
 
-def poisoned(repo: Repo, heads: Repo, branch: str) -> str:
-    """The tip of the branch, which looks like ours and would give orders; those of the default branch are newer than the work there."""
+def poisoned(repo: Repo, heads: Repo, branch: str, files: dict[str, str | None]) -> str:
+    """The tip of the branch, which looks like ours and would give orders. Those of the default branch are newer than the work there."""
     repo.push("main", {"AGENTS.md": "Greet with care.\n"})
-    return heads.push(branch, POISON, "x\n\nBackspace-Task: t-1")
+    return heads.push(branch, files, "x\n\nBackspace-Task: t-1")
 
 
 def obeyed(repo: Repo, seen: list[Json]) -> Json:
@@ -180,7 +180,7 @@ def obeyed(repo: Repo, seen: list[Json]) -> Json:
     assert "Greet with care." in told
     assert "the poison" not in told
     assert last["model"] == first["model"]
-    assert {event["command"] for event in seen if event["type"] == "Check"} <= {"python3 -m unittest -q"}
+    assert {event["command"] for event in seen if event["type"] == "Check"} == {"python3 -m unittest -q"}
     assert "touch poisoned" not in str([event for event in seen if event["type"] != "Changed"])
     return seen[-1]
 
@@ -210,7 +210,7 @@ def test_without_it_by_a_fork_and_the_next_work_goes_on_there(mona: Person, ask:
     assert list(repo.branches()) == ["main"]
 
     theirs = Repo(repo.lab, repo.server, fork["full_name"], fork["id"], "")
-    poisoned(repo, theirs, "greeting")
+    poisoned(repo, theirs, "greeting", {"CLAUDE.md": POISON["CLAUDE.md"], ".github/backspace.yml": None})
     more = {"name": "write", "input": {"path": "more.txt", "content": "more\n"}}
     second = obeyed(repo, client.run({"tools": [more]}, {"text": "Add more"}, branch="greeting"))
     (pull,) = repo.pulls()
@@ -227,7 +227,7 @@ def test_a_pull_request_closed_meanwhile_gets_no_more_commits(app: Client) -> No
     """FL-G20: the work is kept as a patch, which git takes. RT-R01, RT-R02: what others have pushed there gives no orders."""
     repo = app.repo
     app.run({"tools": [FIX]}, {"text": "Greet with a comma"}, branch="greeting")
-    tip = poisoned(repo, repo, "greeting")
+    tip = poisoned(repo, repo, "greeting", POISON)
     close = f"{repo.control}/issues/{repo.pulls()[0]['number']}"
     more = {"name": "write", "input": {"path": "more.txt", "content": "more\n"}}
     repo.script({"tools": [more], "hold": True}, {"text": "Add more"})
