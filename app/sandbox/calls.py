@@ -1,6 +1,7 @@
 """The calls of one local sandbox, as they lie on the disk: asked of a keeper, looked up, stopped."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from app.sandbox.base import Call, Result, SandboxGone, Stream
 
 CAP = 64 << 20
 """Bytes of each stream that are kept; what comes after is counted, and its end kept."""
+LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""Disk, processes, memory, open files."""
 PYTHON: str = sys._base_executable  # type: ignore[attr-defined]
 """The interpreter that the server's virtual environment was made from: it needs nothing of that environment."""
 
@@ -131,6 +134,17 @@ class Calls:
         else:
             tail = read(path, size - (keep - head_size), keep - head_size)
         return Stream(head, tail, size, f"{self.seen}/{folder.name}/{stream}")
+
+
+@contextlib.contextmanager
+def room() -> Iterator[None]:
+    """Raise Transient for an OSError that says what this machine lacks at the moment."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise
+        raise Transient(f"Waiting for room on this machine: {error.strerror}.") from error
 
 
 def name(key: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import json
 import re
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from app.core.errors import UserError
 from app.sandbox import bubblewrap, seccomp
 from app.sandbox.base import Call, Result, SandboxGone
-from app.sandbox.calls import PYTHON, Calls, Command
+from app.sandbox.calls import PYTHON, Calls, Command, room
 
 Isolation = Literal["bubblewrap", "none"]
 
@@ -44,6 +45,10 @@ class LocalSandbox:
         return bubblewrap.HOME if self._isolated else str(self._folder / "home")
 
     async def run(self, call: Call) -> Result:
+        with room():
+            return await self._run(call)
+
+    async def _run(self, call: Call) -> Result:
         pause = 0.002
         while True:
             found = await asyncio.to_thread(self._calls.look, call)
@@ -92,7 +97,7 @@ class LocalSandbox:
         """`chmod` and `rm` of the system: they take any depth and any names, and follow no link."""
         if not self._folder.exists():
             return
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), room():
             (self._folder / "gone").touch()
         self._calls.wait_for_all()
         for remove in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
@@ -153,16 +158,22 @@ class LocalSandboxes:
             return self._connect(name)
         if (self.root / name / "gone").exists():  # it was being removed when the machine went down
             self._at(name)._remove()
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.root.resolve() / f".{name}-{uuid.uuid4().hex[:8]}"
-        furnish(draft, run_id)
-        if self.isolation == "bubblewrap":
-            (draft / bubblewrap.FILTER).write_bytes(seccomp.program())
-        try:
-            draft.rename(draft.with_name(name))
-        except OSError:  # another process was quicker
-            shutil.rmtree(draft)
+        with room():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._furnish(name, run_id)
         return self._connect(name)
+
+    def _furnish(self, name: str, run_id: str) -> None:
+        draft = self.root.resolve() / f".{name}-{uuid.uuid4().hex[:8]}"
+        try:
+            furnish(draft, run_id)
+            if self.isolation == "bubblewrap":
+                (draft / bubblewrap.FILTER).write_bytes(seccomp.program())
+            draft.rename(draft.with_name(name))
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was quicker
+                raise
 
     def _connect(self, sandbox_id: str) -> LocalSandbox:
         folder = self.root / sandbox_id
@@ -175,9 +186,9 @@ class LocalSandboxes:
         return LocalSandbox(self.root.resolve() / name, self.isolation, self.network, wheels)
 
     def _runs(self) -> dict[str, str]:
-        """One that is being removed counts: whoever looks for orphans finishes it with another `kill`."""
+        """One that is being removed counts, and one that was being made: whoever looks for orphans finishes it with another `kill`."""
         found = {}
-        for path in self.root.glob("[a-z0-9]*/sandbox.json"):
+        for path in self.root.glob("*/sandbox.json"):
             with contextlib.suppress(FileNotFoundError, ValueError):  # gone meanwhile, or empty since a power failure
                 found[path.parent.name] = json.loads(path.read_bytes())["run"]
         return found
@@ -201,13 +212,13 @@ def folder_name(run_id: str) -> str:
 
 def furnish(folder: Path, run_id: str) -> None:
     """Everything that a sandbox has before its first command."""
-    for part in ("home/repo", "tmp", "calls", "output", "etc", "bin"):
-        (folder / part).mkdir(mode=0o700, parents=True)
-    folder.chmod(0o700)
+    folder.mkdir(mode=0o700)
+    (folder / "sandbox.json").write_text(json.dumps({"run": run_id}))  # first, or nobody would know whose it is
+    for part in ("home", "home/repo", "tmp", "calls", "output", "etc", "bin"):
+        (folder / part).mkdir(mode=0o700)
     for name, text in bubblewrap.OUR_ETC.items():
         (folder / "etc" / name).write_text(text)
     for name in ("python", "python3"):
         # A script, not a link: a virtual environment made through a link would not find its library.
         (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{PYTHON}" "$@"\n')
         (folder / "bin" / name).chmod(0o755)
-    (folder / "sandbox.json").write_text(json.dumps({"run": run_id}))

@@ -151,6 +151,36 @@ MUTANTS = (
         ("tests/sandbox/test_local.py::test_only_a_call_that_asks_reaches_the_network",),
     ),
     Mutant(
+        "a run has one sandbox on this machine",
+        "app/sandbox/local.py",
+        "        name = folder_name(run_id)\n",
+        "        name = folder_name(run_id + uuid.uuid4().hex)\n",
+        ("tests/sandbox/test_contract.py::test_create_is_once_for_a_run",),
+    ),
+    Mutant(
+        "what this machine lacks is waited for",
+        "app/sandbox/calls.py",
+        "        if error.errno not in LACKING:\n",
+        "        if True:\n",
+        ("tests/sandbox/test_local.py::test_a_machine_that_lacks_something_is_waited_for",),
+    ),
+    Mutant(
+        "nothing is left of a sandbox that could not be made",
+        "app/sandbox/local.py",
+        "            shutil.rmtree(draft, ignore_errors=True)\n",
+        "            pass\n",
+        ("tests/sandbox/test_local.py::test_nothing_is_left_of_a_sandbox_that_could_not_be_made",),
+    ),
+    Mutant(
+        "a sandbox that was being made is found",
+        "app/sandbox/local.py",
+        'self.root.glob("*/sandbox.json")',
+        'self.root.glob("[a-z0-9]*/sandbox.json")',
+        (
+            "tests/sandbox/test_local.py::test_a_sandbox_that_was_being_made_when_the_server_was_killed_is_found_and_ended",
+        ),
+    ),
+    Mutant(
         "keyrings are refused",
         "app/sandbox/seccomp.py",
         "        *_any_of(it.refused, _ERROR | errno.ENOSYS),\n",

@@ -2,21 +2,23 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from app.core.errors import UserError
+from app.core.errors import Transient, UserError
 from app.sandbox import keeper
 from app.sandbox.base import Call, SandboxGone
 from app.sandbox.bubblewrap import explain
 from app.sandbox.calls import Calls, Command
-from app.sandbox.local import LocalSandbox, LocalSandboxes, folder_name
+from app.sandbox.local import LocalSandbox, LocalSandboxes, folder_name, furnish
 from tests.sandbox.git_server import serve
 
 CLIENT = """
@@ -266,3 +268,45 @@ async def test_a_removal_that_was_cut_short_is_finished_by_its_id(tmp_path: Path
     assert list(await sandboxes.runs()) == [sandbox.id]
     await sandboxes.end(sandbox.id)
     assert await sandboxes.runs() == {}
+
+
+@contextmanager
+def at_most(kind: int, value: int) -> Iterator[None]:
+    """This process gets no more of it: a machine that has none left says the same."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+async def test_a_machine_that_lacks_something_is_waited_for(tmp_path: Path) -> None:
+    sandboxes = LocalSandboxes(tmp_path, isolation="none")
+    sandbox = await sandboxes.create("first")
+    call = Call("k", ("true",), 5)
+    with at_most(resource.RLIMIT_NOFILE, 3):
+        with pytest.raises(Transient, match="Waiting for room on this machine: Too many open files"):
+            await sandboxes.create("second")
+        with pytest.raises(Transient, match="Waiting for room on this machine"):
+            await sandbox.run(call)
+    assert (await sandboxes.create("second")).id != sandbox.id
+    assert (await sandbox.run(call)).exit_code == 0
+
+
+async def test_nothing_is_left_of_a_sandbox_that_could_not_be_made(tmp_path: Path) -> None:
+    with at_most(resource.RLIMIT_FSIZE, 0), pytest.raises(OSError, match="File too large"):
+        await LocalSandboxes(tmp_path, isolation="none").create("run")
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_sandbox_that_was_being_made_when_the_server_was_killed_is_found_and_ended(tmp_path: Path) -> None:
+    """It has no name yet that anybody could connect to."""
+    sandboxes = LocalSandboxes(tmp_path, isolation="none")
+    furnish(tmp_path / ".c-1-2-1-0a1b2c3d", "c-1-2.1")
+    ((sandbox_id, run),) = (await sandboxes.runs()).items()
+    assert run == "c-1-2.1"
+    with pytest.raises(SandboxGone):
+        await sandboxes.connect(sandbox_id)
+    await sandboxes.end(sandbox_id)
+    assert os.listdir(tmp_path) == []
