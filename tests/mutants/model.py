@@ -64,7 +64,7 @@ MUTANTS = (
         "app/agent/loop.py",
         '        if why := self._why_stop(spent, talk):\n            return _ended("limit", why)\n',
         "",
-        ("tests/agent/test_asking.py::test_what_a_killed_server_may_have_used_is_left_of_no_limit",),
+        ("tests/agent/test_asking.py::test_a_limit_that_is_reached_asks_the_model_nothing",),
     ),
     Mutant(
         "a stop said before a crash ends the calls",
@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "a turn is not begun where somebody said stop",
         "app/agent/loop.py",
-        '        if by := await self._stopping.by():\n            return _ended("stopped", f"Stopped by {by}.")\n        began, noted',
-        "        began, noted",
+        '        if by := await self._stopping.by():\n            return _ended("stopped", f"Stopped by {by}.")\n        noted',
+        "        noted",
         ("tests/agent/test_asking.py::test_a_stop_said_to_a_server_that_was_killed_asks_the_model_nothing",),
     ),
     Mutant(
