@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
+from app.agent.budget import price_note
 from app.core.errors import Transient, UserError
 from app.github.errors import NotFound, Unauthorized
 from app.runs.database import Database
@@ -114,7 +115,9 @@ async def _model(settings: Settings) -> str:
         await claude.check()
     finally:
         await claude.close()
-    return f"The key is accepted and the model {settings.backspace_model} is there."
+    said = f"The key is accepted and the model {settings.backspace_model} is there."
+    note = price_note(settings.backspace_model)
+    return f"{said} {note}" if note else said
 
 
 async def _port(settings: Settings) -> str:

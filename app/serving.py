@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.agent.budget import price_note
 from app.core.errors import UserError
 from app.runs.access import Accesses
 from app.runs.intake import Intake
@@ -29,6 +30,8 @@ def greeting(settings: Settings, url: str) -> str:
         "database": recorded_in(settings),
         "doctor": "`backspace doctor` tries each address and key",
     }
+    if note := price_note(settings.backspace_model):
+        rows["price"] = note
     return "\n".join([f"Backspace listens on {url}", *(f"  {name:<9} {what}" for name, what in rows.items())])
 
 

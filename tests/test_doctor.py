@@ -122,6 +122,12 @@ async def test_what_the_app_lacks(lab: Lab, wrong: Wrong, app: dict[str, Any], s
     assert line.endswith(said)
 
 
+async def test_a_model_without_a_known_price_is_said(lab: Lab, wrong: Wrong) -> None:
+    assert await wrong(settings(lab) | {"BACKSPACE_MODEL": "claude-unheard-of-9"}) == []
+    note = "The price of `claude-unheard-of-9` is not known here, so the dearest known one is counted."
+    assert any(line.endswith(f"is there. {note}") for line in [line async for _, line in findings()])
+
+
 async def test_addresses_where_nobody_answers(lab: Lab, wrong: Wrong) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     github, model = await wrong(settings(lab) | {"GITHUB_API_URL": nobody, "ANTHROPIC_BASE_URL": nobody})

@@ -59,6 +59,11 @@ def test_a_server_that_takes_nothing_says_so() -> None:
     assert "takes     nothing: neither an App nor BACKSPACE_API_KEYS is set" in said(host="0.0.0.0")
 
 
+def test_of_a_model_without_a_known_price() -> None:
+    note = "price     The price of `claude-unheard-of-9` is not known here, so the dearest known one is counted."
+    assert note in said(backspace_model="claude-unheard-of-9")
+
+
 def test_an_address_of_ipv6_has_brackets() -> None:
     assert [place(host, 8000) for host in ("127.0.0.1", "::1", "localhost")] == [
         "127.0.0.1:8000",

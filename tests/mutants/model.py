@@ -363,6 +363,20 @@ MUTANTS = (
         ("tests/agent/test_budget.py::test_what_a_request_costs",),
     ),
     Mutant(
+        "a price that is not known is said by doctor",
+        "app/doctor.py",
+        'return f"{said} {note}" if note else said',
+        "return said",
+        ("tests/test_doctor.py::test_a_model_without_a_known_price_is_said",),
+    ),
+    Mutant(
+        "a price that is not known is said at the start",
+        "app/serving.py",
+        '        rows["price"] = note\n',
+        "        pass\n",
+        ("tests/test_serving.py::test_of_a_model_without_a_known_price",),
+    ),
+    Mutant(
         "a long prompt costs more",
         "app/agent/budget.py",
         "if self.long_prompt and prompt_tokens > self.long_prompt[0]:",
