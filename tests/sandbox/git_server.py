@@ -20,13 +20,17 @@ def git(folder: Path, *args: str, stdin: bytes = b"") -> str:
 
 
 @contextmanager
-def serve(root: Path, token: str) -> Iterator[str]:
-    """The repositories below `root`, for whoever has the token; the address."""
+def serve(root: Path, token: str, trouble: list[int] | None = None) -> Iterator[str]:
+    """The repositories below `root`, for whoever has the token; the address. `trouble`: statuses of the first answers, each taken out."""
     expected = "basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
 
     class Backend(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if trouble:
+                self.send_response(trouble.pop(0))
+                self.end_headers()
+                return
             if self.headers.get("Authorization") != expected:
                 self._refuse()
                 return

@@ -1,13 +1,16 @@
 """The repository in a sandbox, against real git over real HTTP."""
 
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.errors import UserError
 from app.sandbox import checkpoint, cloning, repo
+from app.sandbox import git as in_sandbox
 from app.sandbox.base import Call, Sandbox
 from app.sandbox.local import LocalSandboxes
 from app.sandbox.repo import Change
@@ -27,8 +30,8 @@ class Ground:
     base: str = ""
     count: int = 0
 
-    async def clone(self, **other: str) -> str:
-        given = {"url": self.url, "token": TOKEN, "branch": "main", **other}
+    async def clone(self, **other: Any) -> str:
+        given: dict[str, Any] = {"url": self.url, "token": TOKEN, "branch": "main", **other}
         self.base = await cloning.clone(self.sandbox, seconds=30, **given)
         return self.base
 
@@ -115,6 +118,64 @@ async def test_a_repository_without_access_is_said(ground: Ground) -> None:
 async def test_other_transports_than_http_are_not_used(ground: Ground, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="transport 'file' not allowed"):
         await ground.clone(url=f"file://{tmp_path}/served/o/r")
+
+
+NOISE = (os.urandom(150_000), os.urandom(150_000))
+
+
+@pytest.mark.parametrize(
+    ("ground", "files"),
+    [("bubblewrap", NOISE), ("bubblewrap", [bytes(300_000)]), ("e2b", NOISE)],
+    ids=["pack", "file", "in E2B"],
+    indirect=["ground"],
+)
+async def test_one_that_is_too_large_is_refused_in_words(
+    ground: Ground, tmp_path: Path, files: Sequence[bytes]
+) -> None:
+    """RT-R10: by all that is fetched, or by a file that is small in it."""
+    work = tmp_path / "served/o/r"
+    for n, content in enumerate(files):
+        (work / f"large{n}").write_bytes(content)
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "Second")
+    with pytest.raises(UserError, match="too large for the sandbox"):
+        await ground.clone(most=200_000)
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_a_server_that_is_down_for_a_moment_is_asked_again(ground: Ground, tmp_path: Path) -> None:
+    with serve(tmp_path / "served", TOKEN, [503, 503]) as address:
+        assert await ground.clone(url=f"{address}/o/r", pauses=(0, 0))
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_a_server_that_stays_down_is_told_of_in_its_own_words(ground: Ground, tmp_path: Path) -> None:
+    with (
+        serve(tmp_path / "served", TOKEN, trouble := [503] * 3) as address,
+        pytest.raises(
+            UserError, match=r"^The repository could not be cloned: git says .* error: 503.*Ask again later.$"
+        ),
+    ):
+        await ground.clone(url=f"{address}/o/r", pauses=(0,))
+    assert trouble == [503]
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_no_large_file_is_asked_for(ground: Ground, tmp_path: Path) -> None:
+    """RT-R08: nor does anybody hear where `.lfsconfig` would have it come from."""
+    work, pointer = tmp_path / "served/o/r", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (work / ".lfsconfig").write_text("[lfs]\n\turl = http://127.0.0.1:1/\n")
+    (work / ".gitattributes").write_text("*.iso filter=lfs diff=lfs merge=lfs -text\n")
+    (work / "a.iso").write_text(pointer)
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "Second")
+    ask = "touch /tmp/asked; cat"
+    await ground.bash(f"for of in smudge clean; do git config --global filter.lfs.$of '{ask}'; done")
+    await ground.clone()
+    assert await ground.changes("k") == {}
+    assert await ground.bash("test ! -e /tmp/asked; cat a.iso") == pointer
+    told = ("-c", "alias.told=!printenv GIT_LFS_SKIP_SMUDGE", "told")
+    assert (await in_sandbox.run(ground.sandbox, *told, key="told")).stdout.head == b"1\n"
 
 
 async def test_facts_of_the_base_do_not_change_with_the_work_tree(cloned: Ground) -> None:
