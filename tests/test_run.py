@@ -82,8 +82,10 @@ def leftovers(tmp_path: Path) -> list[Path]:
 def test_a_folder_gets_a_branch_and_nothing_else_of_it_changes(
     lab: Lab, theirs: Path, settings: Mapping[str, str], tmp_path: Path
 ) -> None:
+    """RT-R02: nor does what lies there for the programs of agents hold."""
     script(lab, theirs, {"tools": [FIX]}, DONE)
     (theirs / ".env").write_text("BACKSPACE_MODEL=theirs\nBACKSPACE_SANDBOX=nonsense\n")
+    (theirs / ".mcp.json").write_text('{"mcpServers": {"theirs": {"command": "touch", "args": ["ran"]}}}\n')
     before = state(theirs)
     done = backspace("run", ".", PROMPT, "--json", cwd=theirs, settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
