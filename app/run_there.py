@@ -28,6 +28,8 @@ LINE = 1 << 24
 OVER = 204
 """There is nothing behind what was read: the last event was one that this version does not know."""
 NO_KEY = 401
+TOO_MUCH = 429
+"""Of ours it says that too many tasks of the key are open; of a proxy, that it takes no more requests now."""
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What a server, or something before it, answers while it will pass."""
 
@@ -153,14 +155,19 @@ async def _check(reply: aiohttp.ClientResponse) -> None:
     """Raises UserError for a refusal, in the server's words, and _Passing for what is none."""
     if reply.status == NO_KEY:
         raise UserError(f"{reply.url.origin()} wants one of its keys: set BACKSPACE_API_KEY, or give --key.")
-    if reply.status in AGAIN:
+    problem = await _problem(reply) if reply.status >= 300 else None
+    if reply.status in AGAIN and not (reply.status == TOO_MUCH and problem):
         raise _Passing(f"it says {reply.status}")
     if reply.status >= 300:
-        try:
-            why = str(json.loads(await reply.text())["error"])
-        except (ValueError, KeyError, TypeError):
-            why = f"{reply.url.origin()} answered {reply.status}; is that a Backspace server?"
-        raise UserError(why)
+        raise UserError(problem or f"{reply.url.origin()} answered {reply.status}; is that a Backspace server?")
+
+
+async def _problem(reply: aiohttp.ClientResponse) -> str | None:
+    """The server's own words; None where they are those of something before it."""
+    try:
+        return str(json.loads(await reply.text())["error"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _why(error: Exception) -> str:

@@ -371,6 +371,14 @@ async def test_a_server_s_refusal_is_one_line(said: list[str]) -> None:
     assert said == []
 
 
+async def test_a_server_that_has_enough_is_not_asked_again(said: list[str]) -> None:
+    full = Desk(broken=Refusal("200 tasks of this key are open.", 429))
+    async with served(full) as edge, there(edge.url, "", ASK, said.append) as job:
+        with pytest.raises(UserError, match=r"^200 tasks of this key are open\.$"):
+            await seen(job)
+    assert said == []
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [

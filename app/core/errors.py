@@ -9,7 +9,8 @@ class UserError(Exception):
 
 
 class Refusal(UserError):
-    """A request names what can't be worked on. `status`: 403 no rights, 404 unknown, 409 archived or empty, 422 a name that is taken."""
+    """A request names what can't be worked on. `status`: 403 no rights, 404 unknown, 409 archived or empty, 422 a name that is taken,
+    429 too much at once."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

@@ -25,6 +25,7 @@ from app.github.user import User
 from app.publish import head_branch
 from app.runs import by_token, log, numbers, patch, tables
 from app.runs.engine import Engine, Json, Workflow
+from app.runs.room import Room
 from app.runs.steps import attempt, checked
 from app.runs.workflow import patiently
 
@@ -43,15 +44,20 @@ class Desk:
         self._redact = redactor
         self._app = app
         self._user = user
+        self._room = Room(engine)
 
     async def ask(self, asked: Asked) -> str:
         """The task's key. On disk when this returns; the same caller and idempotency key give the same task and start nothing.
 
-        Raises Refusal where the repository or the branch can't be worked on; Transient.
+        Raises Refusal where the repository or the branch can't be worked on, or too much is open; Transient.
         """
         key = task_key(asked)
         if await self._engine.db(tables.is_task(key)):
             return key
+        async with self._room.of(asked.caller, key):
+            return await self._ask(key, asked)
+
+    async def _ask(self, key: str, asked: Asked) -> str:
         repository, installation = await self._target(key, asked)
         if asked.only and repository.full_name.lower() not in asked.only:
             raise Refusal(f"{asked.repo} has another name now, and this key is not for that.", 403)

@@ -46,6 +46,20 @@ MUTANTS = (
         ("tests/web/test_code.py::test_a_client_that_posts_again_starts_nothing",),
     ),
     Mutant(
+        "a key has room for so many tasks",
+        "app/runs/desk.py",
+        "async with self._room.of(asked.caller, key):",
+        "if True:",
+        ("tests/runs/test_desk.py::test_a_key_has_no_more_than_two_hundred_open_tasks_however_fast_it_asks",),
+    ),
+    Mutant(
+        "what is asked at the same time counts",
+        "app/runs/room.py",
+        "        asking.add(task)\n",
+        "",
+        ("tests/runs/test_desk.py::test_a_key_has_no_more_than_two_hundred_open_tasks_however_fast_it_asks",),
+    ),
+    Mutant(
         "a prompt has a limit",
         "app/web/code.py",
         "if len(text) > MAX_PROMPT:",

@@ -1,5 +1,6 @@
 """The keys of tasks that are asked for directly, and what is refused. More of the desk is in tests/e2e/test_code.py, on whole servers."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.github.app import App
 from app.runs import tables
 from app.runs.database import Database
 from app.runs.desk import Desk, task_key, ulid
+from app.runs.room import PER_KEY, Room
 from tests.github.world import World, simulator, world
 from tests.runs.test_approvals import Recorded
 
@@ -66,6 +68,37 @@ async def test_a_request_that_was_taken_is_found_although_its_repository_has_gon
     assert await desk.ask(again) == request.key
     with pytest.raises(Refusal, match="Nothing leads to o/r"):
         await desk.ask(asked(key="another"))
+
+
+def open_task(n: int, caller: str = "ci") -> CodeRequest:
+    return CodeRequest(
+        key=f"t-{caller}-{n}", repository=Repository(id=1, full_name="o/r"), instruction="Do it.", caller=caller,
+        asked_at="2026-11-20T10:05:00Z",
+    )  # fmt: skip
+
+
+async def test_a_key_has_no_more_than_two_hundred_open_tasks_however_fast_it_asks(engine: Any) -> None:
+    """RT-A09: who asks and hangs up a thousand times has filled its own share, and nobody else's."""
+    room = Room(engine)
+
+    async def ask(n: int, caller: str = "ci") -> bool:
+        request = open_task(n, caller)
+        try:
+            async with room.of(caller, request.key):
+                await asyncio.sleep(0)  # others ask meanwhile
+                await engine.db(tables.add_task(request))
+        except Refusal as e:
+            return e.status != 429
+        return True
+
+    assert sum(await asyncio.gather(*(ask(n) for n in range(1000)))) == PER_KEY == 200
+    assert await ask(1, "docs")
+    desk = Desk(engine=engine, redactor=Redactor(()), app=None, user=None)
+    with pytest.raises(Refusal, match="200 tasks of this key are open"):
+        await desk.ask(asked())
+    await engine.db(tables.set_outcome("t-ci-0", "ready"))
+    assert await ask(1001)
+    assert not await ask(1002)
 
 
 async def test_an_app_that_may_not_write_is_refused_and_says_what_it_lacks(engine: Any, world: World) -> None:
