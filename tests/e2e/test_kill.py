@@ -82,3 +82,26 @@ def test_killed_and_started_again(lab: Lab, mortal: ForkedServer, moment: str) -
         until(lambda: job.is_over(log), what="the end of the run")
         assert [str(problem) for problem in job.problems(log)] == []
     assert not [s for s in mortal.sandboxes() if list(s.rglob("greet.py"))]
+
+
+def test_a_turn_that_ends_its_server_again_and_again_is_given_up(lab: Lab, mortal: ForkedServer) -> None:
+    """FL-K12: a kill before a turn that is recorded is forgotten; after three in the next one what there is is published."""
+    repo = lab.repository(mortal)
+    issue = repo.ask({"tools": [FIX], "hold": True}, {"text": "Greet with a comma", "hold": True})
+
+    def killed_in(*requests: int) -> None:
+        for number in requests:
+            until(lambda n=number: len(repo.asked()) == n, what="a request to the model")
+            mortal.kill()
+            mortal.start()
+
+    killed_in(1)
+    repo.let_go()
+    killed_in(3, 4, 5)
+    comment = repo.finished(issue)
+    (pull,) = repo.pulls()
+    assert f"### ❌ Failed: the work so far is [#{pull['number']}]" in comment
+    assert "The server was ended three times at this point, so the work goes no further." in comment
+    assert pull["draft"]
+    assert repo.file("greet.py", pull["head"]) == 'def greet(name):\n    return f"Hello, {name}!"\n'
+    assert len(repo.asked()) == 5

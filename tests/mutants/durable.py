@@ -319,4 +319,18 @@ MUTANTS = (
         "",
         ("tests/runs/test_checkpoints.py",),
     ),
+    Mutant(
+        "a run whose server ends again and again publishes what there is",
+        "app/runs/workflow.py",
+        "if self.execution.is_vain and name not in WAITS:",
+        "if False:",
+        ("tests/e2e/test_kill.py::test_a_turn_that_ends_its_server_again_and_again_is_given_up",),
+    ),
+    Mutant(
+        "waiting for one's turn is not given up",
+        "app/runs/workflow.py",
+        "if self.execution.is_vain and name not in WAITS:",
+        "if self.execution.is_vain:",
+        ("tests/runs/test_leases.py::test_a_step_that_ends_its_process_again_and_again_is_given_up",),
+    ),
 )

@@ -90,4 +90,4 @@ async def test_a_run_that_broke_behind_its_last_event_is_told_as_that_says() -> 
 async def test_the_last_of_them_only_says_so() -> None:
     run = Recorded()
     assert await run.outcome(is_last=True) == "failed"
-    assert run.end[:2] == ["failed", f"{WHY} {GIVEN_UP}"]
+    assert tuple(run.end) == ("failed", f"{WHY} {GIVEN_UP}", None, "")
