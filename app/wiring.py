@@ -102,9 +102,9 @@ def assembled(
     settings: Settings, engine: Engine, sandboxes: Sandboxes, redactor: Redactor, session: aiohttp.ClientSession
 ) -> tuple[Work, list[Endless]]:
     """Every kind of workflow has its code in the engine then. And what is to go on beside them once the engine has started."""
-    app = app_of(settings, session)
+    app = app_of(settings, session, lambda: engine.servers)
     comments = _comments_of(settings, engine, app) if app and settings.is_server else None
-    user = user_of(settings, session)
+    user = user_of(settings, session, lambda: engine.servers)
     place_of = _places(settings, app, user)
     desk = Desk(engine=engine, redactor=redactor, app=app, user=user)
     engine.register("ask", desk.workflow)
@@ -151,16 +151,18 @@ def _patch_url(settings: Settings, task: str) -> str | None:
     return f"{base}/code/{task}/patch?sig={signature(link_secret(settings), task)}" if base else None
 
 
-def app_of(settings: Settings, session: aiohttp.ClientSession) -> App | None:
+def app_of(settings: Settings, session: aiohttp.ClientSession, servers: Callable[[], int] = lambda: 1) -> App | None:
+    """`servers`: see `app.github.pace.Pace`."""
     if not settings.has_app:
         return None
     assert settings.github_app_id is not None
-    return App(session, settings.github_api_url, settings.github_app_id, settings.private_key())
+    key = settings.private_key()
+    return App(session, settings.github_api_url, settings.github_app_id, key, servers=servers)
 
 
-def user_of(settings: Settings, session: aiohttp.ClientSession) -> User | None:
+def user_of(settings: Settings, session: aiohttp.ClientSession, servers: Callable[[], int] = lambda: 1) -> User | None:
     token = settings.github_token
-    return User(session, settings.github_api_url, token.get_secret_value()) if token else None
+    return User(session, settings.github_api_url, token.get_secret_value(), servers=servers) if token else None
 
 
 def claude_of(settings: Settings) -> Claude:

@@ -24,13 +24,14 @@ class App:
         private_key: str,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        servers: Callable[[], int] = lambda: 1,
     ) -> None:
         self._session = session
         self._api_url = api_url
         self._app_id = app_id
         self._sleep = sleep
         self._clock = ServerClock()
-        self._pace = Pace(sleep=sleep)
+        self._pace = Pace(sleep=sleep, servers=servers)
         self._identity: Identity | None = None
         self.tokens = Tokens(session, api_url, app_id, private_key, pace=self._pace, clock=self._clock, sleep=sleep)
 

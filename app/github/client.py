@@ -116,9 +116,9 @@ class GitHub:
         reply = await self._write("PATCH", "/issues/comments/{id}", {"body": body}, again=True, id=comment_id)
         return str((reply or {}).get("body") or "")
 
-    async def try_edit_comment(self, comment_id: int, body: str) -> bool:
-        """Edit it if that costs nobody else a turn, else False: for words that newer ones will replace."""
-        if not self._rest.lane.try_take():
+    async def try_edit_comment(self, comment_id: int, body: str, *, says_why: bool = False) -> bool:
+        """Edit it if that costs nobody else a turn, else False: for words that newer ones will replace. `says_why`: see `Lane.try_take`."""
+        if not self._rest.lane.try_take(says_why=says_why):
             return False
         path = self._path("/issues/comments/{id}")
         await self._rest.send("PATCH", path, self._values(id=comment_id), {"body": body}, again=True)

@@ -21,8 +21,6 @@ _PROXY = 407
 """A proxy on the way wants a password; GitHub has no part in it."""
 _LONGEST = 2_000
 """Characters of GitHub's words; what it really says is far shorter, so no secret is cut into where it would be found whole."""
-_AFTER_A_LIMIT = 60.0
-"""Seconds to stay away where GitHub names none."""
 
 
 class NotFound(Exception):
@@ -46,9 +44,12 @@ class Empty(Refused):
 
 
 class RateLimited(Transient):
-    """A limit of GitHub's, primary or secondary: nothing more may be sent for this installation until `retry_after` is over."""
+    """A limit of GitHub's, primary or secondary: nothing more may be sent for this installation until `retry_after` is over.
 
-    def __init__(self, retry_after: float) -> None:
+    None where GitHub names no time: see `app.github.pace`.
+    """
+
+    def __init__(self, retry_after: float | None) -> None:
         super().__init__("GitHub asks us to slow down.", retry_after)
 
 
@@ -93,14 +94,14 @@ def _is_limit(headers: Mapping[str, str], message: str) -> bool:
     return "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
 
 
-def _wait(headers: Mapping[str, str], now: float) -> float:
+def _wait(headers: Mapping[str, str], now: float) -> float | None:
     asked = _seconds(headers.get("retry-after"))
     if asked is not None:
         return asked
     reset = _seconds(headers.get("x-ratelimit-reset"))
     if headers.get("x-ratelimit-remaining") == "0" and reset is not None:
         return max(reset - now, 1.0)
-    return _AFTER_A_LIMIT
+    return None
 
 
 def _seconds(value: str | None) -> float | None:

@@ -151,9 +151,11 @@ class Rest(gidgethub.aiohttp.GitHubAPI):
         log.debug("%s %s: %d", method, URL(url).path, status)
         failure = errors.failure(status, reply_headers, reply, self._clock.now())
         if isinstance(failure, errors.RateLimited):
-            self.lane.silence(failure.retry_after or 0)
+            failure.retry_after = self.lane.limited(failure.retry_after)
         if failure:
             raise failure
+        if method != "GET":  # reads pass while a limit of writes lasts
+            self.lane.written()
         return status, reply_headers, reply
 
     async def _exchange(

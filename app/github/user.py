@@ -25,9 +25,11 @@ class User:
         token: str,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        servers: Callable[[], int] = lambda: 1,
     ) -> None:
         self.token = token
-        self._rest = Rest(session, api_url, GivenCredentials(token), Pace(sleep=sleep).lane(0), ServerClock(), sleep)
+        lane = Pace(sleep=sleep, servers=servers).lane(0)
+        self._rest = Rest(session, api_url, GivenCredentials(token), lane, ServerClock(), sleep)
         self._account: Actor | None = None
 
     def repository(self, repository: Repository) -> GitHub:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.core.errors import Transient, UserError
-from app.core.events import Done, Entry
+from app.core.events import Done, Entry, Waiting
 from app.core.fence import LeaseLost, guard
 from app.core.task import Outcome, Request, ThreadRequest
 from app.github.app import App
@@ -181,8 +181,9 @@ class Comments:
         body = await self._render(request, written.entries, place)
         if body == written.body:
             return
+        says_why = still != written.still and bool(written.entries) and isinstance(written.entries[-1].event, Waiting)
         try:
-            if await self._github(request).try_edit_comment(comment_id, body):
+            if await self._github(request).try_edit_comment(comment_id, body, says_why=says_why):
                 written.body, written.still, written.at = body, still, time.monotonic()
                 await self._admit_if_late(request)
         except (Transient, UserError, NotFound) as e:

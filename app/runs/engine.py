@@ -152,9 +152,14 @@ class Engine(Records):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
 
     @property
+    def servers(self) -> int:
+        """Processes that live, this one included."""
+        return max(1, self._leases.alive) if self._leases else 1
+
+    @property
     def slots(self) -> int:
         """Runs at the same time, in all processes together."""
-        return self._max_runs * (self._leases.alive if self._leases else 1)
+        return self._max_runs * self.servers
 
     @property
     def is_first(self) -> bool:

@@ -5,6 +5,7 @@ import hmac
 import json
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from typing import Any
 
@@ -120,6 +121,24 @@ def test_github_is_down_for_a_while_when_the_work_is_published(repo: Repo) -> No
     issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
     assert "✅" in repo.finished(issue, 90)
     assert len(repo.pulls()) == 1
+
+
+def test_a_run_that_meets_a_limit_waits_until_its_end_and_nothing_is_sent_meanwhile(repo: Repo) -> None:
+    """FL-G02, FL-G04: for the whole installation."""
+    looked = repo.fault("/pulls$", method="GET", hold=True)
+    issue = repo.ask({"tools": [FIX]}, {"text": "Greet with a comma"})
+    until(lambda: repo.hit(looked))
+    over = int(time.time()) + 5
+    limit = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(over)}
+    message = {"message": "API rate limit exceeded for installation."}
+    repo.fault("/pulls$", method="POST", status=403, body=message, headers=limit)
+    repo.release(looked)
+    assert "✅" in repo.finished(issue)
+    assert len(repo.pulls()) == 1
+    log = repo.requests()
+    first, second = [n for n, r in enumerate(log) if r["method"] == "POST" and r["path"].endswith("/pulls")]
+    assert log[second]["at"] >= over - 1
+    assert [r["path"] for r in log[first + 1 : second] if r["at"] < over - 1] == []
 
 
 def test_a_request_whose_comment_github_refuses_is_done_all_the_same(repo: Repo) -> None:

@@ -1,6 +1,7 @@
 """How fast an installation may write, on a clock of the test's."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,14 +22,16 @@ class Clock:
         self.now += seconds
 
 
-def lane(clock: Clock) -> Lane:
-    return Pace(clock, clock.sleep).lane(1)
+def lane(clock: Clock, servers: int = 1) -> Lane:
+    return Pace(clock, clock.sleep, lambda: servers).lane(1)
 
 
-async def test_sixty_at_once_and_then_one_by_one() -> None:
+@pytest.mark.parametrize(("servers", "at_once"), [(1, 57), (2, 28), (3, 19), (100, 1)])
+async def test_so_many_at_once_and_then_one_by_one(servers: int, at_once: int) -> None:
+    """RT-D05: servers divide what one alone may."""
     clock = Clock()
-    ours = lane(clock)
-    for _ in range(60):
+    ours = lane(clock, servers)
+    for _ in range(at_once):
         await ours.wait()
     assert clock.now == 1000
     await ours.wait()
@@ -38,7 +41,7 @@ async def test_sixty_at_once_and_then_one_by_one() -> None:
 async def test_beyond_an_hours_share_it_says_when_instead_of_waiting() -> None:
     clock = Clock()
     ours = lane(clock)
-    for _ in range(400):
+    for _ in range(380):
         await ours.wait()
     with pytest.raises(Transient) as busy:
         await ours.wait()
@@ -53,11 +56,48 @@ async def test_what_can_be_left_out_leaves_room_for_what_must_land() -> None:
     assert clock.now == 1000
 
 
+async def test_what_says_why_nothing_lands_has_the_last_turns() -> None:
+    ours = lane(Clock())
+    for _ in range(57):
+        await ours.wait()
+    assert [ours.try_take(), *(ours.try_take(says_why=True) for _ in range(4))] == [False, True, True, True, False]
+
+
+NO_TIME = None
+
+
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        ([NO_TIME], [60]),
+        ([NO_TIME] * 6, [60, 120, 240, 480, 900, 900]),
+        ([NO_TIME, NO_TIME, "written", NO_TIME], [60, 120, 60]),
+        ([NO_TIME, 17.0, NO_TIME], [60, 17, 120]),
+        ([17.0, NO_TIME], [17, 60]),
+    ],
+)
+async def test_a_limit_without_a_time_doubles_until_a_write_is_taken(said: list[Any], silent: list[float]) -> None:
+    """FL-G04"""
+    clock = Clock()
+    ours, found = lane(clock), []
+    for one in said:
+        if one == "written":
+            ours.written()
+            continue
+        found.append(ours.limited(one))
+        assert ours.silent() == found[-1]
+        ours.written()  # it was on its way when the limit came, as was what is refused now
+        if one is NO_TIME:
+            assert ours.limited(NO_TIME) == found[-1]
+        clock.now += ours.silent()
+    assert found == silent
+
+
 async def test_silence_holds_and_passes() -> None:
     clock = Clock()
     ours = lane(clock)
-    ours.silence(30)
-    ours.silence(10)
+    assert ours.limited(30) == 30
+    ours.limited(10)
     assert ours.silent() == 30
     assert not ours.try_take()
     await ours.wait()
@@ -67,7 +107,7 @@ async def test_silence_holds_and_passes() -> None:
 
 def test_installations_do_not_wait_for_each_other() -> None:
     pace = Pace(Clock())
-    pace.lane(1).silence(60)
+    pace.lane(1).limited(60)
     assert pace.lane(2).try_take()
     assert pace.lane(1) is pace.lane(1)
 

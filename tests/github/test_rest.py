@@ -91,6 +91,24 @@ async def test_a_limit_silences_the_installation(fake: Fake, app: App, github: G
     assert len(fake.asked()) == 2
 
 
+async def test_a_limit_without_a_time_silences_for_longer_until_a_write_is_taken(
+    fake: Fake, app: App, github: GitHub
+) -> None:
+    """FL-G04"""
+    limit = Reply(403, {"message": "You have exceeded a secondary rate limit"})
+    silences = []
+    for between in ([ISSUE], [ISSUE], [ISSUE, Reply(body={})]):
+        fake.replies.extend([*between, limit])
+        await github.issue(3)
+        for _ in between[1:]:
+            await github.react_to_comment(1, "eyes")
+        with pytest.raises(Transient) as said:
+            await github.create_comment(3, "Hello")
+        silences.append(said.value.retry_after)
+        app._pace.lane(INSTALLATION)._silent_until = 0.0  # as if that time had passed
+    assert silences == [60, 120, 60]
+
+
 @pytest.mark.parametrize("status", [301, 307, 308])
 async def test_a_renamed_repository_is_followed(fake: Fake, github: GitHub, status: int) -> None:
     """FL-G10"""
