@@ -37,6 +37,8 @@ STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413,
 }  # fmt: skip
+SAID = 300
+"""Characters that are told of an error: what stands between us and the API may answer with a page."""
 TOO_LONG = re.compile(r"too long|context (length|window|limit)", re.IGNORECASE)
 
 
@@ -70,7 +72,7 @@ class Claude:
         try:
             await self._client.models.retrieve(self.model)
         except anthropic.APIStatusError as e:
-            raise self._verdict(e.status_code, e.api_message or e.message) or Transient(str(e)) from None
+            raise self._verdict(e.status_code, e.api_message or e.message) or Transient(_line(str(e))) from None
         except (anthropic.APIConnectionError, httpx2.HTTPError) as e:
             raise Transient(f"The Messages API can't be reached ({e}).") from None
 
@@ -173,7 +175,7 @@ class Claude:
                 return AccountRefused("The model's account has no credit left: tell your operator.")
             case 404:
                 return UserError(
-                    f"BACKSPACE_MODEL is {self.model}, which was not found ({message}): tell your operator."
+                    f"BACKSPACE_MODEL is {self.model}, which was not found ({_line(message)}): tell your operator."
                 )
             case 400 | 413 if status == 413 or TOO_LONG.search(message):
                 return UserError("The work grew too long for the model: ask again for a smaller part of it.")
@@ -181,7 +183,7 @@ class Claude:
                 return None
             case _ if status >= 500:
                 return None
-        return RuntimeError(f"the Messages API refused our request with {status}: {message}")
+        return RuntimeError(f"the Messages API refused our request with {status}: {_line(message)}")
 
 
 class Tries:
@@ -197,7 +199,7 @@ class _Again(Exception):
     """This request gave no reply and another may."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_line(message))
         self.retry_after = retry_after
 
     @classmethod
@@ -215,6 +217,11 @@ class _StreamError(Exception):
         kind, message = (error.get("type"), error.get("message")) if isinstance(error, dict) else (None, None)
         super().__init__(f"{kind}: {message}")
         self.status = STATUS.get(str(kind), 529)
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SAID else f"{line[: SAID - 1]}…"
 
 
 def _at_most(reply: Reply, body: Body, seconds: float) -> TurnUsage:

@@ -342,6 +342,16 @@ async def test_an_outage_makes_no_storm(llmock: LLMock) -> None:
     assert not {"retry_storm", "no_backoff"} & {finding.code for finding in llmock.verdict().findings}
 
 
+@pytest.mark.parametrize(("status", "error"), [(404, UserError), (502, TurnLost)])
+async def test_a_page_in_place_of_an_answer_is_told_by_its_beginning(
+    llmock: LLMock, shaky: Claude, status: int, error: type[Exception]
+) -> None:
+    llmock.fail(status, message="<html>\n" + "<p>Bad Gateway</p>\n" * 9_000, times=None)
+    with pytest.raises(error, match="<html> <p>Bad Gateway</p>") as told:
+        await ask(shaky)
+    assert len(str(told.value)) < 450
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 503, 529])
 async def test_what_passes_is_asked_again_and_costs_nothing(model: Client, claude: Claude, status: int) -> None:
     """FL-A02"""

@@ -139,6 +139,13 @@ MUTANTS = (
         ("tests/agent/test_asking.py::test_a_turn_that_used_up_the_limits_in_vain_ends_the_work_by_them",),
     ),
     Mutant(
+        "of a page in place of an answer the beginning is told",
+        "app/agent/claude.py",
+        "return line if len(line) <= SAID else",
+        "return line if True else",
+        ("tests/agent/test_claude.py::test_a_page_in_place_of_an_answer_is_told_by_its_beginning",),
+    ),
+    Mutant(
         "requests without a reply take time",
         "app/agent/claude.py",
         "            tries.seconds += time.monotonic() - began\n",
