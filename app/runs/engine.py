@@ -151,6 +151,14 @@ class Engine(Records):
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
 
+    async def past_queue(self, run: str) -> None:
+        """A run whose turn in the queue never came begins at once, in nobody's slot: for one that was stopped, so that no work is left."""
+        system = self._dbos._sys_db
+        of = system.tables.workflow_status
+        waits = of.c.status == "ENQUEUED", of.c.queue_name == QUEUE, of.c.name == "run", of.c.recovery_attempts == 0
+        begin = sa.update(of).where(of.c.workflow_uuid == run, *waits).values(queue_name=INTERNAL_QUEUE_NAME)
+        await self.db(lambda c: c.execute(begin, execution_options=system.engine.get_execution_options()).rowcount)
+
     @property
     def servers(self) -> int:
         """Processes that live, this one included."""

@@ -187,16 +187,20 @@ class Intake:
         return await self._tell(asked, replies.missed_text(asked.actor.login))
 
     async def _obey(self, control: Control) -> Json:
-        if control.word == "stop":
-            thread = f"{control.repository.id}#{control.thread}"
-            told = await self._engine.db(say_in(thread, f"@{control.actor.login}", control.key))
-            for task in told:
-                self._engine.stopping(task).set()
-            if told:
-                await self._react(control, "+1")
-                await self._app.tokens.revoke(control.key)
-                return {}
-        return await self._tell(control, self._answer(control))
+        if control.word != "stop" or not await self._stop(control):
+            return await self._tell(control, self._answer(control))
+        await self._react(control, "+1")
+        await self._app.tokens.revoke(control.key)
+        return {}
+
+    async def _stop(self, control: Control) -> bool:
+        """Whether there was anything to stop, also where an earlier try of the step has stopped it."""
+        thread = f"{control.repository.id}#{control.thread}"
+        told = await self._engine.db(say_in(thread, f"@{control.actor.login}", control.key))
+        for task, run in (await self._engine.db(numbers.newest_ids(told))).items():
+            self._engine.stopping(task).set()
+            await self._engine.past_queue(run)
+        return bool(told)
 
     def _answer(self, control: Control) -> str:
         match control.word:

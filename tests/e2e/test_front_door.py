@@ -29,7 +29,7 @@ from tests.trigger.payloads import comment
 )
 def test_what_is_not_signed_is_refused(repo: Repo, name: bytes, value: bytes) -> None:
     """RT-W01, RT-W03, RT-W04: nothing is written down of it, and what is no JSON is refused in the same words, for nobody reads it."""
-    where = {"repository": {"id": repo.id, "full_name": repo.full_name}}
+    where: dict[str, Any] = {"repository": {"id": repo.id, "full_name": repo.full_name}}
     headers = {b"X-GitHub-Event": b"issue_comment", b"X-GitHub-Delivery": b"d", b"Content-Type": b"application/json"}
     refused = []
     for body in (json.dumps(comment(**where)).encode(), b"{"):

@@ -2,6 +2,8 @@
 
 import json
 
+import httpx
+
 from tests.e2e.lab import FIX, Lab, Repo, bash, until
 
 PLAN = {"name": "plan", "input": {"steps": [{"text": "Add the comma", "done": False}]}}
@@ -76,24 +78,37 @@ def test_everybody_is_answered_at_once_also_while_all_runs_are_taken(lab: Lab) -
         server.stop()
 
 
+def _answered(repo: Repo) -> tuple[int, int]:
+    """An issue on which something was asked, and the comment that did, once its author knows that it was taken."""
+    issue = repo.issue()
+    comment = int(repo.comment(issue)["id"])
+    until(lambda: repo.reactions(issue) == ["eyes"], what="the answer")
+    return issue, comment
+
+
 def test_a_stop_takes_back_at_once_what_waits_for_a_slot(lab: Lab) -> None:
-    """Its reaction fails at first, and by the next try the task is over: no word of it then."""
+    """In the queue, behind what `/code` was asked, or in the line before it; there its reaction fails until all is over."""
     server = lab.server("narrow", BACKSPACE_MAX_RUNS="1")
     try:
         busy, repo = lab.repository(server), lab.repository(server)
-        busy.ask({"text": "Nothing to do.", "hold": True})
-        until(busy.asked)
-        issue = repo.issue()
-        asked = repo.comment(issue)["id"]
-        until(lambda: repo.reactions(issue) == ["eyes"], what="the answer")
-        held = repo.fault(rf"/issues/comments/(?!{asked}/)\d+/reactions$", hold=True, status=500)
-        repo.comment(issue, "/backspace stop")
-        until(lambda: "🛑 Stopped" in repo.status(issue), what="the end of what waited")
-        until(lambda: repo.hit(held))
-        repo.release(held)
-        until(lambda: sorted(repo.reactions(issue)) == ["+1", "confused", "eyes"], what="the reaction to the stop")
-        assert len(repo.ours(issue)) == 1
+        busy.script({"text": "Nothing to do.", "hold": True})
+        body = {"repo_url": f"{lab.url}/{busy.full_name}", "prompt": "Look."}
+        with httpx.stream("POST", f"{server.url}/code", json=body, timeout=60):
+            until(busy.asked)
+        queued, _ = _answered(repo)
+        held, comment = _answered(repo)
+        assert "Waiting for a free slot" in repo.status(held)
+        failing = repo.fault(rf"/issues/comments/(?!{comment}/)\d+/reactions$", hold=True, status=500)
+        repo.comment(held, "/backspace stop")
+        until(lambda: "🛑 Stopped" in repo.status(held), what="the end of what was held")
+        until(lambda: repo.hit(failing))
+        repo.release(failing)
+        repo.comment(queued, "/backspace stop")
+        until(lambda: "🛑 Stopped" in repo.status(queued), what="the end of what was in the queue")
+        until(lambda: [sorted(repo.reactions(i)) for i in (queued, held)] == 2 * [["+1", "confused", "eyes"]])
+        assert len(repo.ours(held)) == 1
         assert repo.asked() == []
+        busy.let_go()
     finally:
         server.stop()
 

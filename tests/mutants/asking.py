@@ -355,4 +355,25 @@ MUTANTS = (
         "False",
         ("tests/e2e/test_happy.py::test_everybody_is_answered_at_once_also_while_all_runs_are_taken",),
     ),
+    Mutant(
+        "what was stopped in the queue takes no slot",
+        "app/runs/intake.py",
+        "            await self._engine.past_queue(run)\n",
+        "            pass\n",
+        ("tests/e2e/test_happy.py::test_a_stop_takes_back_at_once_what_waits_for_a_slot",),
+    ),
+    Mutant(
+        "what was at work keeps to its slot",
+        "app/runs/engine.py",
+        ", of.c.recovery_attempts == 0\n",
+        "\n",
+        ("tests/runs/test_engine.py::test_past_the_queue_goes_a_run_whose_turn_never_came_and_nothing_else",),
+    ),
+    Mutant(
+        "what saves a broken run keeps to its slot",
+        "app/runs/engine.py",
+        'of.c.queue_name == QUEUE, of.c.name == "run"',
+        "of.c.queue_name == QUEUE",
+        ("tests/runs/test_engine.py::test_past_the_queue_goes_a_run_whose_turn_never_came_and_nothing_else",),
+    ),
 )

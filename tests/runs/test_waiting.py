@@ -52,7 +52,7 @@ async def test_the_limits_hold_for_all_who_ask_at_once_after_a_start(engine: Sta
         await where.take(asked(4))
     engine.away = False
     full = {"full": {"scope": "thread", "newest": SECOND.key}}
-    assert await asyncio.gather(where.take(asked(4)), where.take(asked(5))) == [full, full]
+    assert list(await asyncio.gather(where.take(asked(4)), where.take(asked(5)))) == [full, full]
     assert engine.looks == 2, "the one that failed, and one for both"
 
 
