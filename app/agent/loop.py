@@ -11,11 +11,11 @@ from app.agent.budget import Limits, Spent, TurnUsage, max_tokens, tokens_at_mos
 from app.agent.claude import Claude, Tries, TurnLost
 from app.agent.conversation import Conversation
 from app.agent.reply import Turn
+from app.agent.told import ended_as, said_in, usage_of
 from app.core.errors import UserError
-from app.core.events import AIMessage, CallsBegan, Error, Status, Usage
 from app.core.redact import Redactor
 from app.sandbox.base import Sandbox
-from app.tools.base import ToolResult, briefs, definitions, reads_only, run_calls
+from app.tools.base import ToolResult, definitions, reads_only, run_calls
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -122,20 +122,20 @@ class Agent:
     async def ask(self, talk: Conversation) -> Json:
         """One turn of the model, unless it is time to end. Raises TurnLost where the model is to be asked again later."""
         if by := await self._stopping.by():
-            return _ended("stopped", f"Stopped by {by}.")
+            return ended_as("stopped", f"Stopped by {by}.")
         noted = await self._asking.spent(talk.turns)
         spent = Spent.model_validate(noted) if noted else talk.spent
         if why := self._why_stop(spent, talk):
-            return _ended("limit", why)
+            return ended_as("limit", why)
         tries = Tries()
         try:
             turn = await unless(self._stopping.wait(), self._asked(spent, talk, tries))
         except TurnLost as e:
             return await self._lost(e, self._used(spent, tries), talk)
         except UserError as e:
-            return _ended("failed", self._redact.text(str(e)), _usage(self._used(spent, tries)))
+            return ended_as("failed", self._redact.text(str(e)), usage_of(self._used(spent, tries)))
         if turn is None:
-            return _ended("stopped", f"Stopped by {await self._stopping.by()}.", _usage(self._used(spent, tries)))
+            return ended_as("stopped", f"Stopped by {await self._stopping.by()}.", usage_of(self._used(spent, tries)))
         spent = self._used(spent, tries).plus(self._claude.model, turn.usage, turns=1)
         return {
             "ended": None,
@@ -143,7 +143,7 @@ class Agent:
             "stop_reason": turn.stop_reason,
             "content": turn.content,  # replayed byte for byte
             "trace": {"model": self._claude.model, "reply": turn.id, "by": turn.model, **turn.usage.model_dump()},
-            "events": await asyncio.to_thread(self._redact.value, _said(turn, spent)),
+            "events": await asyncio.to_thread(self._redact.value, said_in(turn, spent)),
         }
 
     def _next(self, spent: Spent, talk: Conversation) -> TurnUsage:
@@ -166,9 +166,9 @@ class Agent:
     async def _lost(self, error: TurnLost, spent: Spent, talk: Conversation) -> Json:
         """Where no whole reply came: the turn begins with what this has cost when it is tried again. Raises TurnLost."""
         if why := self._why_stop(spent, talk):
-            return _ended("limit", why, _usage(spent))
+            return ended_as("limit", why, usage_of(spent))
         await self._asking.note(talk.turns, spent.model_dump())
-        raise TurnLost(self._redact.text(str(error)), error.retry_after, [_usage(spent).model_dump()])
+        raise TurnLost(self._redact.text(str(error)), error.retry_after, [usage_of(spent).model_dump()])
 
     async def _asked(self, spent: Spent, talk: Conversation, tries: Tries) -> Turn:
         async def room(lost: TurnUsage, requests: int) -> int:
@@ -194,17 +194,17 @@ class Agent:
         sandbox = await self._sandbox()
         if by := await self._stopping.by():  # said to a server that was killed since: nothing wakes this one
             await _end_calls(sandbox, prefix, calls)
-            return _ended("stopped", f"Stopped by {by}.")
+            return ended_as("stopped", f"Stopped by {by}.")
         began, left = time.monotonic(), (self._limits.minutes - talk.spent.minutes) * 60
         try:
             async with asyncio.timeout(max(left, 1)):
                 results = await unless(self._stopping.wait(), run_calls(sandbox, prefix, calls))
         except TimeoutError:
             await _end_calls(sandbox, prefix, calls)
-            return _ended("limit", f"{self._limits.minutes:g} minutes of work are over.")
+            return ended_as("limit", f"{self._limits.minutes:g} minutes of work are over.")
         if results is None:
             await _end_calls(sandbox, prefix, calls)
-            return _ended("stopped", f"Stopped by {await self._stopping.by()}.")
+            return ended_as("stopped", f"Stopped by {await self._stopping.by()}.")
         if not all(reads_only(call) for call in calls):
             await self._keep(sandbox, talk.turns)
         shown = [event.model_dump() for result in results for event in result.events]
@@ -246,26 +246,6 @@ async def unless(end: Awaitable[object], work: Awaitable[T]) -> T | None:
         for task in (doing, ending):
             task.cancel()
         await asyncio.wait({doing, ending})
-
-
-def _ended(how: str, why: str, *events: Usage) -> Json:
-    message = Error(message=why) if how == "failed" else Status(message=why)
-    return {"ended": {"how": how, "why": why}, "events": [event.model_dump() for event in (*events, message)]}
-
-
-def _usage(spent: Spent) -> Usage:
-    return Usage(tokens=spent.tokens, usd=round(spent.usd, 6), turns=spent.turns)
-
-
-def _said(turn: Turn, spent: Spent) -> list[Json]:
-    """What people see of a turn."""
-    words = [block[block["type"]] for block in turn.content if block["type"] in ("thinking", "text")]
-    calls = [block for block in turn.content if block["type"] == "tool_use"] if turn.stop_reason == "tool_use" else []
-    events: list[AIMessage | Usage | CallsBegan] = [AIMessage(message=text) for text in words if text.strip()]
-    events.append(_usage(spent))
-    if calls:
-        events.append(CallsBegan(calls=briefs(calls)))
-    return [event.model_dump() for event in events]
 
 
 def _result(call: Json, result: ToolResult) -> Json:

@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant(
         "a limit ends the work before a turn",
         "app/agent/loop.py",
-        '        if why := self._why_stop(spent, talk):\n            return _ended("limit", why)\n',
+        '        if why := self._why_stop(spent, talk):\n            return ended_as("limit", why)\n',
         "",
         ("tests/agent/test_asking.py::test_a_limit_that_is_reached_asks_the_model_nothing",),
     ),
@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a turn is not begun where somebody said stop",
         "app/agent/loop.py",
-        '        if by := await self._stopping.by():\n            return _ended("stopped", f"Stopped by {by}.")\n        noted',
+        '        if by := await self._stopping.by():\n            return ended_as("stopped", f"Stopped by {by}.")\n        noted',
         "        noted",
         ("tests/agent/test_asking.py::test_a_stop_said_to_a_server_that_was_killed_asks_the_model_nothing",),
     ),
@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant(
         "what a turn without a reply cost is told",
         "app/agent/loop.py",
-        ", [_usage(spent).model_dump()])",
+        ", [usage_of(spent).model_dump()])",
         ")",
         (
             "tests/agent/test_asking.py::test_requests_that_came_to_no_reply_are_told_at_once_and_counted_when_the_turn_is_tried_again",
@@ -128,13 +128,13 @@ MUTANTS = (
         "a turn without a reply is tried again",
         "app/agent/loop.py",
         "return await self._lost(e, self._used(spent, tries), talk)",
-        'return _ended("failed", str(e), _usage(self._used(spent, tries)))',
+        'return ended_as("failed", str(e), usage_of(self._used(spent, tries)))',
         ("tests/e2e/test_model.py::test_a_run_that_waits_for_the_model_says_so_and_a_stop_ends_it",),
     ),
     Mutant(
         "a turn that used up a limit is not tried again",
         "app/agent/loop.py",
-        '        if why := self._why_stop(spent, talk):\n            return _ended("limit", why, _usage(spent))\n',
+        '        if why := self._why_stop(spent, talk):\n            return ended_as("limit", why, usage_of(spent))\n',
         "",
         ("tests/agent/test_asking.py::test_a_turn_that_used_up_the_limits_in_vain_ends_the_work_by_them",),
     ),
@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         "the words of a refusal are redacted",
         "app/agent/loop.py",
-        '_ended("failed", self._redact.text(str(e)),',
-        '_ended("failed", str(e),',
+        'ended_as("failed", self._redact.text(str(e)),',
+        'ended_as("failed", str(e),',
         ("tests/agent/test_asking.py::test_a_proxy_that_repeats_the_key_in_its_errors_tells_it_nobody",),
     ),
     Mutant(
