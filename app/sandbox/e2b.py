@@ -12,9 +12,10 @@ from e2b.sandbox.sandbox_api import SandboxInfo
 
 from app.core.errors import UserError
 from app.sandbox.base import SandboxGone, WarmGone
-from app.sandbox.e2b_calls import LIFE, E2BSandbox, Policies, awake
-from app.sandbox.e2b_errors import InProgress, insist, translated
+from app.sandbox.e2b_calls import E2BSandbox, Policies
+from app.sandbox.e2b_errors import InProgress
 from app.sandbox.e2b_network import Egress, afterwards, from_the_start, while_cloning
+from app.sandbox.e2b_waits import LIFE, Waits, awake, insist, within
 
 MOST = 10
 """Sandboxes that a run may have, one after the other."""
@@ -27,7 +28,7 @@ class E2BSandboxes:
     A sandbox that is not heard of for a quarter of an hour is paused by E2B, not ended; whoever connects to it resumes it.
     `deployment` keeps servers apart that share one team: each sees its own sandboxes only. `wheels` is a folder of packages that `pip` in
     the sandbox installs from, and from nowhere else. `patience`: seconds without an answer from a sandbox after which the connection
-    counts as lost; the control plane gets three times as many.
+    counts as lost; `Waits` says what follows from it for the rest.
     """
 
     api_key: str
@@ -42,7 +43,7 @@ class E2BSandboxes:
 
     async def check(self) -> None:
         """Raises UserError for a key or a template that E2B does not know, Transient where it gives no answer."""
-        with translated():
+        async with within(2 * self._waits.answer):
             await self._client.AsyncSandbox.list(limit=1).next_items()
             if not await self._client.AsyncTemplate.exists(self.template):
                 raise UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no template {self.template} for this key.")
@@ -58,7 +59,7 @@ class E2BSandboxes:
             with contextlib.suppress(SandboxGone):
                 return await self.connect(found.sandbox_id)
         for nth in range(MOST):
-            made = await insist(partial(self._make, run_id, warm, nth), InProgress)
+            made = await insist(partial(self._make, run_id, warm, nth), self._waits.answer, InProgress)
             with contextlib.suppress(SandboxGone):
                 return await self.connect(made)
         raise SandboxGone(run_id)
@@ -85,9 +86,9 @@ class E2BSandboxes:
     async def connect(self, sandbox_id: str) -> E2BSandbox:
         if not re.fullmatch(r"[a-z0-9-]+", sandbox_id):  # it becomes a part of an address
             raise SandboxGone(sandbox_id)
-        box = await awake(partial(self._client.AsyncSandbox.connect, sandbox_id))
+        box = await awake(partial(self._client.AsyncSandbox.connect, sandbox_id), self._waits)
         self._policies.known.pop(sandbox_id, None)
-        return E2BSandbox(box, self._policies, self.patience, f"backspace-{self.deployment}", bool(self.wheels))
+        return E2BSandbox(box, self._policies, self._waits, f"backspace-{self.deployment}", bool(self.wheels))
 
     async def runs(self) -> dict[str, str]:
         return {found.sandbox_id: found.metadata["run"] for found in await self._list({})}
@@ -97,7 +98,7 @@ class E2BSandboxes:
             await (await self.connect(sandbox_id)).kill()
 
     async def forget(self, warm: str) -> None:
-        with translated():
+        async with within(self._waits.answer):
             await self._client.AsyncSandbox.delete_snapshot(warm)
 
     async def _list(self, metadata: dict[str, str]) -> list[SandboxInfo]:
@@ -105,13 +106,17 @@ class E2BSandboxes:
         pages = self._client.AsyncSandbox.list(SandboxQuery(metadata=self._ours | metadata), limit=100)
         found: list[SandboxInfo] = []
         while pages.has_next:
-            with translated():
+            async with within(self._waits.answer):
                 found += await pages.next_items()
         return found
 
     @property
     def _ours(self) -> dict[str, str]:
         return {"app": "backspace", "deployment": self.deployment}
+
+    @property
+    def _waits(self) -> Waits:
+        return Waits(self.patience)
 
     @cached_property
     def _policies(self) -> Policies:
@@ -123,6 +128,6 @@ class E2BSandboxes:
             api_key=self.api_key,
             api_url=self.api_url,
             sandbox_url=self.sandbox_url,
-            request_timeout=3 * self.patience,
+            request_timeout=0,  # `within` has the deadlines
             debug=False,
         )

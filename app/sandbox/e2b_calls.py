@@ -6,7 +6,6 @@ import contextlib
 import json
 import uuid
 import zlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,11 @@ from app.core.errors import Transient, UserError
 from app.sandbox import e2b_far, keeper
 from app.sandbox.base import Call, Result, SandboxGone, Stream
 from app.sandbox.calls import CAP, name
-from app.sandbox.e2b_errors import AGAIN, Asleep, DiskFull, Unresponsive, insist, translated
+from app.sandbox.e2b_errors import Asleep, DiskFull
+from app.sandbox.e2b_waits import AGAIN, LIFE, Waits, awake, insist, within
 
 HOME = "/home/user"
 WHEELS = f"{HOME}/wheels"
-LIFE = 900
-"""Seconds that a sandbox runs on after we were last heard of; then E2B pauses it."""
 INLINE = 64 << 10
 """Bytes of a call that go along with its start: an environment variable holds at most 128 KiB."""
 FAR = Path(e2b_far.__file__).read_text()
@@ -46,15 +44,12 @@ class Policies:
 
 
 class E2BSandbox:
-    """`patience`: seconds without an answer after which a connection counts as lost. `kept_as`: what the names of kept states begin with.
+    """`kept_as`: what the names of kept states begin with. `wheels`: packages lie in `WHEELS`, for `pip` to install from."""
 
-    `wheels`: packages lie in `WHEELS`, for `pip` to install from.
-    """
-
-    def __init__(self, box: AsyncSandbox, policies: Policies, patience: float, kept_as: str, wheels: bool) -> None:
+    def __init__(self, box: AsyncSandbox, policies: Policies, waits: Waits, kept_as: str, wheels: bool) -> None:
         self._box = box
         self._policies = policies
-        self._patience = patience
+        self._waits = waits
         self._kept_as = kept_as
         self._wheels = wheels
 
@@ -91,18 +86,19 @@ class E2BSandbox:
 
     async def kill(self) -> None:
         with contextlib.suppress(SandboxGone):
-            await insist(self._box.kill)
+            await insist(self._box.kill, self._waits.answer)
         self._policies.known.pop(self.id, None)
 
     async def keep(self, name: str) -> str:
-        await awake(self._box.connect)
-        kept = await insist(partial(self._box.create_snapshot, f"{self._kept_as}-{name}"))
+        await awake(self._box.connect, self._waits)
+        kept = await insist(partial(self._box.create_snapshot, f"{self._kept_as}-{name}"), self._waits.answer)
         self._policies.known.pop(self.id, None)
         return kept.snapshot_id
 
     async def receive(self, wheels: Path) -> None:
         """The files of the folder, as `WHEELS`."""
-        await insist(partial(self._box.files.write_files, await asyncio.to_thread(_entries, wheels)))
+        entries = await asyncio.to_thread(_entries, wheels)
+        await insist(partial(self._box.files.write_files, entries), self._waits.upload)
 
     @property
     def _root(self) -> str:
@@ -111,13 +107,15 @@ class E2BSandbox:
 
     async def _stay_awake(self) -> None:
         """A failure shows itself at the next call; E2B pauses the sandbox at worst, which loses nothing."""
-        with contextlib.suppress(Transient, SandboxGone, UserError), translated():
-            await self._box.set_timeout(LIFE)
+        with contextlib.suppress(Transient, SandboxGone, UserError):
+            async with within(self._waits.answer):
+                await self._box.set_timeout(LIFE)
 
     async def _hold_to(self, policy: SandboxNetworkUpdate) -> None:
         """No command starts, or goes on in a sandbox that was woken, before the policy it must run under is in force."""
         if self._policies.known.get(self.id) is not policy:
-            await self._box.update_network(policy)
+            async with within(self._waits.answer):
+                await self._box.update_network(policy)
             self._policies.known[self.id] = policy
 
     async def _ask(self, ask: dict[str, Any], policy: SandboxNetworkUpdate, call: Call | None = None) -> dict[str, Any]:
@@ -131,7 +129,7 @@ class E2BSandbox:
             except Asleep:
                 if wait is None:
                     raise
-                await awake(self._box.connect)
+                await awake(self._box.connect, self._waits)
                 self._policies.known.pop(self.id, None)
             except Transient:
                 if wait is None:
@@ -149,9 +147,8 @@ class E2BSandbox:
             raise
         try:
             # The SDK's own timeouts cancel the wrong task, or nothing: see `timeout=0` below.
-            with translated():
-                async with asyncio.timeout(2 * self._patience):
-                    printed = (await handle.wait()).stdout
+            async with within(self._waits.reply):
+                printed = (await handle.wait()).stdout
         except CommandExitException as failed:
             if failed.exit_code == 127:
                 raise UserError("BACKSPACE_E2B_TEMPLATE: the template has no python3, which Backspace needs.") from None
@@ -161,17 +158,16 @@ class E2BSandbox:
         return await asyncio.to_thread(_unpack, printed)
 
     async def _open(self, ask: dict[str, Any], policy: SandboxNetworkUpdate, call: Call | None) -> AsyncCommandHandle:
-        with translated():
-            ask = {**ask, "root": self._root, "repo": self.repo, "patience": self._patience}
-            await self._hold_to(policy)
-            if call:
-                ask |= {"frame": await self._frame(call), "env": self._env(call)}
-            # HOME: the login shell that E2B starts reads no profile of the agent's making.
-            envs = {"BACKSPACE_FAR": FAR, "BACKSPACE_KEEPER": KEEPER, "BACKSPACE_ASK": json.dumps(ask), "HOME": "/"}
-            async with asyncio.timeout(2 * self._patience):
-                return await self._box.commands.run(
-                    START, background=True, envs=envs, cwd="/", timeout=0, request_timeout=self._patience
-                )
+        ask = {**ask, "root": self._root, "repo": self.repo, "patience": self._waits.patience}
+        await self._hold_to(policy)
+        if call:
+            ask |= {"frame": await self._frame(call), "env": self._env(call)}
+        # HOME: the login shell that E2B starts reads no profile of the agent's making.
+        envs = {"BACKSPACE_FAR": FAR, "BACKSPACE_KEEPER": KEEPER, "BACKSPACE_ASK": json.dumps(ask), "HOME": "/"}
+        async with within(self._waits.reply):
+            return await self._box.commands.run(
+                START, background=True, envs=envs, cwd="/", timeout=0, request_timeout=self._waits.patience
+            )
 
     async def _frame(self, call: Call) -> dict[str, str]:
         """All of the call but its environment, which must not come to lie on a disk."""
@@ -187,7 +183,8 @@ class E2BSandbox:
         if len(frame) <= INLINE:
             return {"inline": base64.b64encode(frame).decode()}
         path = f"{self._root}/frames/{uuid.uuid4().hex}"
-        await self._box.files.write(path, frame)
+        async with within(self._waits.upload):
+            await self._box.files.write(path, frame)
         return {"path": path}
 
     def _env(self, call: Call) -> dict[str, str]:
@@ -201,16 +198,6 @@ class E2BSandbox:
 def _entries(wheels: Path) -> list[WriteEntry]:
     files = [path for path in wheels.iterdir() if path.is_file()]
     return [WriteEntry(path=f"{WHEELS}/{path.name}", data=path.read_bytes()) for path in files]
-
-
-async def awake(connect: Callable[..., Awaitable[AsyncSandbox]]) -> AsyncSandbox:
-    """The sandbox, resumed where it was paused, for `LIFE` more seconds at least. Raises SandboxGone."""
-    try:
-        with translated():
-            return await connect(timeout=LIFE)
-    except Unresponsive:
-        with translated():
-            return await connect(timeout=LIFE, on_resume="reboot")
 
 
 async def _close(handle: AsyncCommandHandle) -> None:

@@ -1,11 +1,9 @@
 """What E2B's errors mean to us. The only place that knows the SDK's exceptions, and those it lets through from below."""
 
-import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import httpx
 from connectrpc.errors import ConnectError
@@ -30,12 +28,6 @@ LOST = (TimeoutException, httpx.TransportError, ConnectError, ReadError, StreamE
 """The connection, or the answer, was lost: TimeoutError and ConnectionError are OSErrors."""
 NO_END = "Command ended without an end event"
 """The SDK raises a bare Exception with these words where a stream was cut cleanly."""
-
-
-AGAIN = (0.2, 1.0, 3.0, 8.0)
-"""Seconds before each new try of what failed in a way that passes."""
-
-T = TypeVar("T")
 
 
 class Asleep(Transient):
@@ -64,19 +56,6 @@ def translated() -> Iterator[None]:
         if meaning is error:
             raise
         raise meaning from error
-
-
-async def insist(body: Callable[[], Awaitable[T]], on: type[Transient] = Transient) -> T:
-    """What `body()` returns, tried again where it raises `on`. Raises as `translated`."""
-    for wait in (*AGAIN, None):
-        try:
-            with translated():
-                return await body()
-        except on:
-            if wait is None:
-                raise
-            await asyncio.sleep(wait)
-    raise AssertionError("unreachable")
 
 
 def meaning_of(error: Exception) -> Exception:
