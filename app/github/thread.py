@@ -29,7 +29,7 @@ class Thread(Words):
     comments: tuple[ThreadComment, ...] = ()
     """Oldest first; the end of a long one is cut off."""
     not_shown: tuple[NotShown, ...] = ()
-    """Our own comments and the command are not counted."""
+    """Our own comments and the command are counted among the older ones only, whose authors were not looked at."""
 
 
 async def before(

@@ -193,7 +193,7 @@ class Pipeline:
         if missing := pull.get("missing"):
             if nothing := pull.get("nothing", False):
                 await step("discard", publishing.discard, footing.ground, commit)
-            unopened = "nothing" if nothing and ended.how == "finished" else "failed"
+            unopened: Outcome = "nothing" if nothing and ended.how == "finished" else "failed"
             return End("stopped" if ended.how == "stopped" else unopened, missing, via=pull["via"])
         return End(outcomes[ended.how], why, pull["url"], pull.get("via", ""))
 

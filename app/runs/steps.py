@@ -68,7 +68,7 @@ async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
             pause = min(2.0 ** (tries - 1), LONGEST_PAUSE) * random.uniform(0.75, 1)
             wait = e.retry_after if e.retry_after is not None else pause
             if tries >= TRIES or wait > LONGEST_WAIT:
-                return _failed(f"{e} It did not pass after {tries} tries; ask again later.", e.events)
+                return _failed(f"{e} {_no_more(tries, wait)}", e.events)
             log.warning("step tried again in %.1f s: %s", wait, e)
             if wait > UNNOTICED:
                 return _waits(e, wait, tries)
@@ -81,12 +81,21 @@ async def attempt_once(body: Body, *args: Any, tries: int = 0) -> Json:
             return _failed(_told(e))
 
 
+def _no_more(tries: int, wait: float) -> str:
+    if wait > LONGEST_WAIT:
+        return f"The next try is allowed in {wait / 60:.0f} minutes, and a run waits an hour at most; ask again then."
+    return f"It did not pass after {tries} tries; ask again later."
+
+
 def _told(error: Exception) -> str:
     match error:
         case UserError():
             return str(error)
         case NotFound():
-            return "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?"
+            return (
+                "GitHub does not show what is needed here any more: was something deleted or renamed, or the access of the App "
+                "or of GITHUB_TOKEN taken away?"
+            )
         case Conflict():
             return f"GitHub did not accept it: {error}"
     log.error("a bug in a step", exc_info=error)

@@ -223,8 +223,8 @@ MUTANTS = (
     Mutant(
         "what the base holds already is no change",
         "app/runs/pipeline.py",
-        'unopened = "nothing" if nothing and',
-        'unopened = "nothing" if False and',
+        'unopened: Outcome = "nothing" if nothing and',
+        'unopened: Outcome = "nothing" if False and',
         ("tests/e2e/test_trouble.py::test_what_the_base_holds_already_is_no_change_and_its_branch_goes",),
     ),
     Mutant(

@@ -53,10 +53,12 @@ async def test_trouble_that_stays_ends_after_the_last_try() -> None:
 
 
 async def test_a_wait_longer_than_anybody_waits_ends_the_tries_at_once() -> None:
-    body = Body(passing(LONGEST_WAIT + 1))
+    body = Body(passing(95 * 60))
     failed = await attempt(body, "x")
     assert body.tries == 1
-    assert "GitHub has trouble." in failed["failed"]
+    assert failed["failed"] == (
+        "GitHub has trouble. The next try is allowed in 95 minutes, and a run waits an hour at most; ask again then."
+    )
 
 
 async def test_the_other_sides_wait_is_kept_and_its_log_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -75,7 +77,8 @@ async def test_the_other_sides_wait_is_kept_and_its_log_line_says_so(caplog: pyt
         (lambda: Conflict("Reference already exists"), "GitHub did not accept it: Reference already exists"),
         (
             lambda: NotFound("Not Found"),
-            "GitHub does not show the App what it needs any more: was it uninstalled, or something deleted or renamed?",
+            "GitHub does not show what is needed here any more: was something deleted or renamed, or the access of the App "
+            "or of GITHUB_TOKEN taken away?",
         ),
     ],
 )
