@@ -100,6 +100,7 @@ class Desk:
             return False
         who = f"the key {caller}" if caller != NOBODY else "whoever asked for it"
         await self._engine.stop_task(task, who, f"{task}/stop")
+        await self._engine.past_queue(task)
         return True
 
     async def read(self, task: str, after: int) -> tuple[list[Entry], int] | None:

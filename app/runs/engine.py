@@ -151,8 +151,9 @@ class Engine(Records):
         with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=thread):
             await DBOS.enqueue_workflow_async(QUEUE, self._code[name], spec)
 
-    async def past_queue(self, run: str) -> None:
-        """A run whose turn in the queue never came begins at once, in nobody's slot: for one that was stopped, so that no work is left."""
+    async def past_queue(self, task: str) -> None:
+        """A run whose turn in the queue never came begins at once, in nobody's slot: for a task that was stopped, with no work to do."""
+        run = (await self.db(numbers.newest_ids([task])))[task]
         system = self._dbos._sys_db
         of = system.tables.workflow_status
         waits = of.c.status == "ENQUEUED", of.c.queue_name == QUEUE, of.c.name == "run", of.c.recovery_attempts == 0

@@ -197,9 +197,9 @@ class Intake:
         """Whether there was anything to stop, also where an earlier try of the step has stopped it."""
         thread = f"{control.repository.id}#{control.thread}"
         told = await self._engine.db(say_in(thread, f"@{control.actor.login}", control.key))
-        for task, run in (await self._engine.db(numbers.newest_ids(told))).items():
+        for task in told:
             self._engine.stopping(task).set()
-            await self._engine.past_queue(run)
+            await self._engine.past_queue(task)
         return bool(told)
 
     def _answer(self, control: Control) -> str:

@@ -1,6 +1,7 @@
 """A comment becomes a pull request."""
 
 import json
+from contextlib import AbstractContextManager
 
 import httpx
 
@@ -86,15 +87,22 @@ def _answered(repo: Repo) -> tuple[int, int]:
     return issue, comment
 
 
+def _by_code(repo: Repo) -> AbstractContextManager[httpx.Response]:
+    body = {"repo_url": f"{repo.lab.url}/{repo.full_name}", "prompt": "Look."}
+    return httpx.stream("POST", f"{repo.server.url}/code", json=body, timeout=60)
+
+
 def test_a_stop_takes_back_at_once_what_waits_for_a_slot(lab: Lab) -> None:
-    """In the queue, behind what `/code` was asked, or in the line before it; there its reaction fails until all is over."""
+    """In the queue, asked for by `/code` or in a thread, or in the line before it; there its reaction fails until all is over."""
     server = lab.server("narrow", BACKSPACE_MAX_RUNS="1")
     try:
         busy, repo = lab.repository(server), lab.repository(server)
         busy.script({"text": "Nothing to do.", "hold": True})
-        body = {"repo_url": f"{lab.url}/{busy.full_name}", "prompt": "Look."}
-        with httpx.stream("POST", f"{server.url}/code", json=body, timeout=60):
+        with _by_code(busy):
             until(busy.asked)
+        with _by_code(repo) as reply:
+            httpx.delete(f"{server.url}{reply.headers['Location']}").raise_for_status()
+            assert '"outcome": "stopped"' in reply.read().decode()
         queued, _ = _answered(repo)
         held, comment = _answered(repo)
         assert "Waiting for a free slot" in repo.status(held)

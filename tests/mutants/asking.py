@@ -358,8 +358,15 @@ MUTANTS = (
     Mutant(
         "what was stopped in the queue takes no slot",
         "app/runs/intake.py",
-        "            await self._engine.past_queue(run)\n",
+        "            await self._engine.past_queue(task)\n",
         "            pass\n",
+        ("tests/e2e/test_happy.py::test_a_stop_takes_back_at_once_what_waits_for_a_slot",),
+    ),
+    Mutant(
+        "what `/code` was asked and was stopped takes no slot",
+        "app/runs/desk.py",
+        "        await self._engine.past_queue(task)\n",
+        "",
         ("tests/e2e/test_happy.py::test_a_stop_takes_back_at_once_what_waits_for_a_slot",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from app.core.redact import Redactor
 from app.runs.engine import Engine, Json, Workflow
+from app.runs.numbers import task_of
 
 
 async def main() -> None:
@@ -33,7 +34,7 @@ async def main() -> None:
     tried = sa.text("update workflow_status set recovery_attempts = 1 where workflow_uuid = 'was-at-work.1'")
     await engine.db(lambda c: c.execute(tried))
     for run in waiting:
-        await engine.past_queue(run)
+        await engine.past_queue(task_of(run))
     while len(began) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     await asyncio.sleep(1.5)  # two looks of the queue
