@@ -154,3 +154,33 @@ def test_a_stop_said_to_one_server_ends_a_command_that_the_other_waits_for(
     assert repo.file("effects", pull["head"]) == "x\n"
     last = float((repo.file("beats", pull["head"]) or "").split()[-1])
     assert last < said + 2
+
+
+@pytest.mark.many
+def test_a_stream_goes_on_at_another_server_without_gap_or_repeat(lab: Lab, pair: tuple[Server, Server]) -> None:
+    """FL-O06: the one that it was asked of still runs the task, and the other reads what is yet to come."""
+    first, second = pair
+    second.start()
+    repo = lab.repository(first)
+    repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
+    body = {"repo_url": f"{lab.url}/{repo.full_name}", "prompt": "Add the comma."}
+    with httpx.stream("POST", f"{first.url}/code", json=body, timeout=60) as reply:
+        task = reply.headers["Location"]
+        seen = _ids(reply, '"Tool: Edit"')
+    with httpx.stream("GET", second.url + task, headers={"Last-Event-ID": seen[-1]}, timeout=60) as reply:
+        repo.let_go()
+        seen += _ids(reply, '"Done"')
+    with httpx.stream("GET", first.url + task, timeout=60) as reply:
+        assert seen == _ids(reply, '"Done"')
+    assert len(repo.pulls()) == 1
+
+
+def _ids(reply: httpx.Response, last: str) -> list[str]:
+    """Those of the events up to the one with these words."""
+    ids = []
+    for line in reply.iter_lines():
+        if line.startswith("id: "):
+            ids.append(line.removeprefix("id: "))
+        elif last in line:
+            return ids
+    raise AssertionError(f"no {last} in {ids}")
