@@ -1,26 +1,32 @@
 """`python -m tests.bench.streams [TASKS [TURNS]]`: that many tasks at once by `POST /code`, each read by its own stream to its end.
 
-Every stream is compared with a replay afterwards, so a lost or doubled event is seen. Memory and CPU are those of the server process
-alone (/proc); the lag of its event loop is what `GET /healthz`, which touches neither disk nor network, takes under that load.
+Every stream is compared with a replay afterwards, so a lost or doubled event is seen: that, or a task that ends otherwise than it should,
+ends this with 1. Memory and CPU are those of the server process alone (/proc). What keeps its event loop is measured inside of it, as
+`tests/e2e/test_watched.py` does (which costs it some CPU); `GET /healthz`, which touches neither disk nor network, is what others wait.
 """
 
 import asyncio
 import json
 import os
+import re
 import secrets
+import signal
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
-from tests.e2e.lab import FIX, Json, Lab, Repo, Server, bash, simulator
+from app.core.task import Outcome
+from tests.e2e.lab import FIX, ROOT, Json, Lab, Repo, Server, bash, simulator, until
 
 TASKS_OF_A_REPOSITORY = 5
 """GitHub's limit of writes is by installation, so one repository alone would be measured by its pace."""
+WATCHED = ROOT / "tests/e2e/watched"
 PROBE = 0.1
 """Seconds between two looks at the server's health."""
 
@@ -73,7 +79,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measured(server: Server, repos: list[Repo], tasks: int) -> list[Seen]:
+async def measured(server: Server, repos: list[Repo], tasks: int, expected: Outcome) -> list[str]:
+    """Prints the figures: what was wrong."""
     assert server.process
     lags: list[float] = []
     memory: list[int] = [resident(server.process.pid)]
@@ -89,13 +96,11 @@ async def measured(server: Server, repos: list[Repo], tasks: int) -> list[Seen]:
         done = await asyncio.gather(*(read(session, "POST", f"{server.url}/code", json=body) for body in asked))
         whole = time.monotonic() - began
         watching.cancel()
-        for seen, location in done:
-            again, _ = await read(session, "GET", server.url + location)
-            assert again.ids == seen.ids, f"{location}: the stream and its replay differ"
+        wrong = [problem for each in done async for problem in problems(session, server, *each, expected)]
     used = cpu_seconds(server.process.pid) - cpu
     lags.sort()
     print(f"{tasks} tasks at once: all streams whole after {whole:.0f} s; outcomes {outcomes(done)}")
-    print(f"events {sum(len(seen.ids) for seen, _ in done)}, each stream the same as its replay")
+    print(f"events {sum(len(seen.ids) for seen, _ in done)}; wrong: {len(wrong)}")
     print(
         f"first event after: median {statistics.median(s.first for s, _ in done):.2f} s, slowest {max(s.first for s, _ in done):.2f} s"
     )
@@ -105,7 +110,30 @@ async def measured(server: Server, repos: list[Repo], tasks: int) -> list[Seen]:
     print(
         f"loop: healthz median {statistics.median(lags):.1f} ms, 99 % {lags[int(len(lags) * 0.99)]:.0f} ms, slowest {lags[-1]:.0f} ms"
     )
-    return [seen for seen, _ in done]
+    print(f"loop, from inside: kept for {kept_longest(server.log)} ms at most")
+    return wrong
+
+
+async def problems(
+    session: aiohttp.ClientSession, server: Server, seen: Seen, location: str, expected: Outcome
+) -> AsyncIterator[str]:
+    again, _ = await read(session, "GET", server.url + location)
+    if not seen.ids or again.ids != seen.ids:
+        yield f"{location}: the stream and its replay differ"
+    if seen.outcome != expected:
+        yield f"{location}: the outcome is {seen.outcome or 'none'}, and not {expected}"
+
+
+def kept_longest(log: str) -> int:
+    """ms."""
+    return max((int(ms) for ms in re.findall(r"(?:the longest so far|was blocked): (\d+) ms", log)), default=0)
+
+
+def watch(server: Server) -> None:
+    """From now on its event loop is watched."""
+    assert server.process
+    server.process.send_signal(signal.SIGUSR1)
+    until(lambda: "the event loop is watched" in server.log)
 
 
 def outcomes(done: list[tuple[Seen, str]]) -> dict[str, int]:
@@ -125,15 +153,18 @@ def turns_of(turns: int) -> list[Json]:
 def main(tasks: int, turns: int) -> None:
     with tempfile.TemporaryDirectory() as folder, simulator(Path(folder)) as url:
         lab = Lab(url, Path(folder))
-        server = lab.server(BACKSPACE_MAX_RUNS=str(tasks))
+        server = lab.server(BACKSPACE_MAX_RUNS=str(tasks), PYTHONPATH=os.pathsep.join([str(WATCHED), *sys.path]))
+        watch(server)
         repos = [lab.repository(server) for _ in range(-(-tasks // TASKS_OF_A_REPOSITORY))]
         for repo in repos:
             repo.script(*turns_of(turns))
         try:
-            asyncio.run(measured(server, repos, tasks))
+            wrong = asyncio.run(measured(server, repos, tasks, "nothing" if turns == 1 else "ready"))
         finally:
             server.stop()
             lab.http.close()
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":
