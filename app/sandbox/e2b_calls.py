@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import time
 import uuid
 import zlib
 from dataclasses import dataclass, field
@@ -68,9 +69,13 @@ class E2BSandbox:
     async def run(self, call: Call) -> Result:
         ask = {"do": "follow", "name": name(call.key), "keep": call.keep}
         policy = self._policies.cloning if call.network else self._policies.afterwards
+        latest = time.monotonic() + call.seconds + self._waits.end
         try:
             reply = await self._ask(ask, policy, call)
             while reply["state"] == "running":
+                if time.monotonic() > latest:  # what runs in there can stop its keeper, and it would never end
+                    await self.kill()
+                    raise SandboxGone(self.id)
                 await self._stay_awake()
                 reply = await self._ask(ask, policy)
         except DiskFull as full:

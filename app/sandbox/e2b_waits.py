@@ -36,6 +36,11 @@ class Waits:
         return 6 * self.patience
 
     @property
+    def end(self) -> float:
+        """Seconds beyond its own deadline for a call to end: no sandbox is kept awake for longer."""
+        return 6 * self.patience
+
+    @property
     def upload(self) -> float:
         """Seconds for files on their way into a sandbox."""
         return 10 * self.patience

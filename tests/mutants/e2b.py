@@ -121,6 +121,13 @@ MUTANTS = (
         ("tests/sandbox/test_e2b_kept.py::test_trouble_while_keeping_passes",),
     ),
     Mutant(
+        "no command keeps its sandbox awake for ever",
+        "app/sandbox/e2b_calls.py",
+        "if time.monotonic() > latest:",
+        "if False:",
+        ("tests/sandbox/test_e2b_faults.py::test_a_command_that_outlives_its_deadline_costs_its_sandbox",),
+    ),
+    Mutant(
         "every request to E2B has a deadline",
         "app/sandbox/e2b_waits.py",
         "        async with asyncio.timeout(seconds):\n            yield\n",
@@ -179,8 +186,8 @@ MUTANTS = (
     Mutant(
         "a kept state that can't be deleted is not forgotten",
         "app/runs/warm.py",
-        '            except Transient as e:\n                log.warning("a kept',
-        '            except Transient as e:\n                await self._engine.db(warm_states.deleted(state))\n                log.warning("a kept',
+        "                await self._sandboxes.forget(state)\n",
+        "                await self._engine.db(warm_states.deleted(state))\n                await self._sandboxes.forget(state)\n",
         ("tests/runs/test_sweeper.py::test_a_kept_state_is_deleted_when_it_is_not_used_any_more",),
     ),
     Mutant(

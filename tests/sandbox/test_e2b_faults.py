@@ -10,7 +10,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from app.core.errors import Transient
-from app.sandbox.base import Call
+from app.sandbox.base import Call, SandboxGone
 from app.sandbox.e2b_calls import E2BSandbox
 from app.tools.base import ToolResult, run_calls
 from tests.e2b_cloud.lab import E2B, Json
@@ -102,6 +102,15 @@ async def test_the_plans_longest_time_is_a_pause_and_no_end(cloud: E2B, sandbox:
     result = await running
     assert (result.ended, result.stdout.head) == ("exited", b"first\nlast\n")
     assert cloud.sandbox(sandbox.id)["seconds_left"] > 800
+
+
+async def test_a_command_that_outlives_its_deadline_costs_its_sandbox(cloud: E2B, run: str) -> None:
+    """FL-E04, RT-S07: it stops the keeper that should end it; nothing keeps it awake for ever."""
+    sandbox = await in_e2b(cloud, patience=0.2).create(run)
+    async with asyncio.timeout(30):
+        with pytest.raises(SandboxGone):
+            await bash(sandbox, "kill -STOP $PPID; sleep 100", seconds=0.5)
+    assert cloud.sandboxes() == []
 
 
 async def test_no_more_time_while_connecting_is_waited_for(cloud: E2B, sandbox: E2BSandbox) -> None:
