@@ -25,17 +25,28 @@ class Sweeper:
 
     async def sweep_for_ever(self) -> None:
         while True:
-            try:
-                await self.sweep()
-            except Exception:
-                log.exception("a sweep failed; the next one tries again")
+            await self.sweep()
             await asyncio.sleep(EVERY)
 
     async def sweep(self) -> None:
-        await self._engine.db(artifacts.drop_of_what_is_over((checkpoints.NAME, checkpoints.BEHIND)))
-        await self._warm.forget_stale()
+        """What fails holds nothing else up: sandboxes first, for they cost most."""
+        for part in (self._end_sandboxes, self._drop_checkpoints, self._warm.forget_unused):
+            try:
+                await part()
+            except Exception:
+                log.exception("a sweep failed; the next one tries again")
+
+    async def _end_sandboxes(self) -> None:
         for sandbox_id, run in (await self._sandboxes.runs()).items():
-            task = numbers.task_of(run)
-            if await self._engine.db(tables.is_over(task)):
-                log.warning("the sandbox of a task that is over is removed: %s", sandbox_id, extra={"task": task})
-                await self._sandboxes.end(sandbox_id)
+            try:
+                await self._end_if_over(sandbox_id, numbers.task_of(run))
+            except Exception:
+                log.exception("the sandbox was not removed", extra={"task": run})
+
+    async def _end_if_over(self, sandbox_id: str, task: str) -> None:
+        if await self._engine.db(tables.is_over(task)):
+            log.warning("the sandbox of a task that is over is removed: %s", sandbox_id, extra={"task": task})
+            await self._sandboxes.end(sandbox_id)
+
+    async def _drop_checkpoints(self) -> None:
+        await self._engine.db(artifacts.drop_of_what_is_over((checkpoints.NAME, checkpoints.BEHIND)))

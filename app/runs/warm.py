@@ -83,20 +83,22 @@ class Warm:
             log.warning("the state after set-up was not kept: %s", e, extra={"task": ground.request.key})
             return
         if state and self._template:
-            before = await self._engine.db(warm_states.kept(repository))
             await self._engine.db(warm_states.keep(repository, self._template, state))
-            if before and before.state != state:
-                await self._sandboxes.forget(before.state)
 
     async def outdate(self, repositories: Sequence[int]) -> None:
-        """Their states are not used any more, and are deleted by the next `forget_stale`."""
+        """Their states are not used any more, and are deleted by the next `forget_unused`."""
         await self._engine.db(warm_states.outdate(repositories))
 
-    async def forget_stale(self) -> None:
-        """Delete what is not used any more. Raises what its place raises; the next time goes on."""
-        for repository, state in await self._engine.db(warm_states.before(time.time() - FRESH)):
-            await self._sandboxes.forget(state)
-            await self._engine.db(warm_states.drop(repository))
+    async def forget_unused(self) -> None:
+        """Delete what is not used any more. What can't be deleted now holds nothing else up, and is left to the next time."""
+        for state in await self._engine.db(warm_states.unused(time.time() - FRESH)):
+            try:
+                await self._sandboxes.forget(state)
+                await self._engine.db(warm_states.deleted(state))
+            except Transient as e:
+                log.warning("a kept state is deleted later: %s", e)
+            except Exception:
+                log.exception("a kept state was not deleted")
 
     def _used_for(self, request: Request) -> bool:
         return self._template is not None and request.installation is not None

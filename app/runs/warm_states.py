@@ -17,6 +17,9 @@ states = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
 )
 
+past = sa.Table("warm_past", metadata, sa.Column("state", sa.Text, primary_key=True))
+"""States in whose place others are kept, still to be deleted."""
+
 
 class State(NamedTuple):
     template: str
@@ -27,9 +30,12 @@ class State(NamedTuple):
 
 
 def keep(repository: int, template: str, state: str) -> Callable[[sa.Connection], None]:
-    """This state in place of what was kept for the repository."""
+    """This state in place of what was kept for the repository, which is left to be deleted."""
 
     def write(connection: sa.Connection) -> None:
+        before = sa.select(states.c.state).where(states.c.repository == repository)
+        connection.execute(past.insert().from_select(["state"], before))
+        connection.execute(past.delete().where(past.c.state == state))  # kept under its name again, it is another
         drop(repository)(connection)
         values = {"repository": repository, "template": template, "state": state, "at": time.time()}
         connection.execute(states.insert().values(values))
@@ -56,7 +62,15 @@ def outdate(repositories: Sequence[int]) -> Callable[[sa.Connection], None]:
     return write
 
 
-def before(at: float) -> Callable[[sa.Connection], list[tuple[int, str]]]:
-    """Repositories and their states that were kept before this moment, in Unix seconds."""
-    query = sa.select(states.c.repository, states.c.state).where(states.c.at < at)
-    return lambda c: [(row.repository, row.state) for row in c.execute(query)]
+def unused(at: float) -> Callable[[sa.Connection], list[str]]:
+    """States that were kept before this moment, in Unix seconds, and those in whose place others are."""
+    query = sa.union(sa.select(states.c.state).where(states.c.at < at), sa.select(past.c.state))
+    return lambda c: list(c.execute(query).scalars())
+
+
+def deleted(state: str) -> Callable[[sa.Connection], None]:
+    def write(connection: sa.Connection) -> None:
+        connection.execute(states.delete().where(states.c.state == state))
+        connection.execute(past.delete().where(past.c.state == state))
+
+    return write

@@ -74,7 +74,7 @@ MUTANTS = (
         'for found in await self._list({"run": run_id}):',
         "for found in ():",
         (
-            "tests/sandbox/test_e2b.py::test_one_that_was_paused_is_as_it_was",
+            "tests/sandbox/test_contract.py::test_one_that_nobody_asked_for_long_is_as_it_was[e2b]",
             "tests/sandbox/test_e2b_kept.py::test_where_it_is_gone_a_cold_one_is_made_under_another_key",
         ),
     ),

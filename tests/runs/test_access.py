@@ -98,7 +98,7 @@ async def test_a_kept_state_goes_with_the_repository(engine: Engine, accesses: A
     for repository in (1, 2):
         await engine.db(warm_states.keep(repository, "base", f"state-{repository}"))
     await accesses.changed(Access("removed", OURS, (2,), whole=False))
-    assert await engine.db(warm_states.before(1.0)) == [(2, "state-2")]
+    assert await engine.db(warm_states.unused(1.0)) == ["state-2"]
 
 
 async def test_let_in_again_each_comment_of_what_was_stopped_meanwhile_is_mended_once(
