@@ -1,4 +1,4 @@
-"""`python -m tests.runs.queue_process`: an engine with one slot, on `engine.db` of this folder, and who begins besides the one in it.
+"""`python -m tests.runs.queue_process ADDRESS`: an engine with one slot, on this database, and who begins besides the one in it.
 
 Each of those that wait is told to go past the queue: a run, one that was at work before, and a workflow of another kind.
 """
@@ -6,6 +6,7 @@ Each of those that wait is told to go past the queue: a run, one that was at wor
 import asyncio
 import json
 import os
+import sys
 
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from app.runs.engine import Engine, Json, Workflow
 from app.runs.numbers import task_of
 
 
-async def main() -> None:
+async def main(address: str) -> None:
     began: list[str] = []
 
     async def code(workflow: Workflow, _spec: Json) -> Json:
@@ -22,7 +23,7 @@ async def main() -> None:
         await asyncio.Event().wait()
         return {}
 
-    engine = Engine("sqlite:///engine.db", Redactor(()), max_runs=1)
+    engine = Engine(address, Redactor(()), max_runs=1)
     for kind in ("run", "salvage"):
         engine.register(kind, code)
     await engine.start()
@@ -31,7 +32,8 @@ async def main() -> None:
         await engine.enqueue(kind, run, run, {})
         while not began:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    tried = sa.text("update workflow_status set recovery_attempts = 1 where workflow_uuid = 'was-at-work.1'")
+    schema = "" if address.startswith("sqlite") else "dbos."
+    tried = sa.text(f"update {schema}workflow_status set recovery_attempts = 1 where workflow_uuid = 'was-at-work.1'")
     await engine.db(lambda c: c.execute(tried))
     for run in waiting:
         await engine.past_queue(task_of(run))
@@ -43,4 +45,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1]))

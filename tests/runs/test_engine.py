@@ -48,11 +48,10 @@ def test_a_failure_is_raised_again_after_a_crash_and_not_tried_again(tmp_path: P
     assert (tmp_path / "said").read_text() == "Git said: [redacted]."
 
 
-def test_past_the_queue_goes_a_run_whose_turn_never_came_and_nothing_else(tmp_path: Path) -> None:
+def test_past_the_queue_goes_a_run_whose_turn_never_came_and_nothing_else(address: str) -> None:
     """What was at work before, or saves what a broken run has left, has work to do: that takes a slot."""
-    argv = [sys.executable, "-m", "tests.runs.queue_process"]
-    env = {**PASSED_ON, "PYTHONPATH": str(ROOT)}
-    told = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True)
+    argv = [sys.executable, "-m", "tests.runs.queue_process", address]
+    told = subprocess.run(argv, cwd=ROOT, env=PASSED_ON, capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(told.stdout) == ["works.1", "waits.1"]
 
 
