@@ -48,6 +48,17 @@ def sandboxes(request: pytest.FixtureRequest, tmp_path: Path) -> Sandboxes:
     return LocalSandboxes(tmp_path / "sandboxes", isolation=request.param)
 
 
+@pytest.fixture
+def rest(request: pytest.FixtureRequest) -> Callable[[Sandbox], None]:
+    """Nobody asks for the sandbox for long: E2B pauses it then, on this machine nothing happens."""
+
+    def rest(sandbox: Sandbox) -> None:
+        if request.node.callspec.params["sandboxes"] == "e2b":
+            request.getfixturevalue("e2b").order("expire", sandbox.id)
+
+    return rest
+
+
 def in_e2b(cloud: E2B, **differently: Any) -> E2BSandboxes:
     """Sandboxes of the stand-in; the git servers of the tests are on this machine."""
     given: dict[str, Any] = {"api_key": cloud.key, "api_url": cloud.url, "sandbox_url": cloud.url}

@@ -1,18 +1,17 @@
-"""What tests do in a sandbox of the stand-in."""
+"""What tests do in a sandbox."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from app.sandbox.base import Call, Result
-from app.sandbox.e2b_calls import E2BSandbox
+from app.sandbox.base import Call, Result, Sandbox
 
 
-async def bash(sandbox: E2BSandbox, command: str, key: str = "", seconds: float = 30, **more: Any) -> Result:
+async def bash(sandbox: Sandbox, command: str, key: str = "", seconds: float = 30, **more: Any) -> Result:
     return await sandbox.run(Call(key or str(hash(command)).strip("-"), ("bash", "-c", command), seconds, **more))
 
 
-async def out(sandbox: E2BSandbox, command: str, key: str = "") -> str:
+async def out(sandbox: Sandbox, command: str, key: str = "") -> str:
     return (await bash(sandbox, command, key)).stdout.head.decode()
 
 
@@ -24,7 +23,7 @@ async def until(found: Callable[[], Any]) -> None:
     raise AssertionError("it did not happen")
 
 
-async def until_begun(sandbox: E2BSandbox) -> None:
+async def until_begun(sandbox: Sandbox) -> None:
     """The command under way touches `begun`."""
     for n in range(200):
         if (await bash(sandbox, "test -e begun", f"look/{n}")).exit_code == 0:

@@ -2,8 +2,12 @@
 
 import asyncio
 import hashlib
+import pickle
+import subprocess
+import sys
 import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +15,21 @@ from hypothesis import strategies as st
 
 from app.sandbox.base import Call, Sandbox, Sandboxes, SandboxGone, WarmGone
 from tests.sandbox.conftest import Shell
+from tests.sandbox.hands import LONG, bash, until_begun
+
+CLIENT = """
+import asyncio, pickle, sys
+from app.sandbox.base import Call
+
+async def main():
+    sandboxes, run, command = pickle.load(sys.stdin.buffer)
+    sandbox = await sandboxes.create(run)
+    await sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))
+
+asyncio.run(main())
+"""
+NAMES = ("a b", "-rf", "line\nend", "café", "cafe\u0301", "'\"$(x)`\\*?", "\udcff\udcfe", ".hidden", "n" * 255)
+"""One of them is no UTF-8."""
 
 
 async def test_streams_and_exit_code_come_back(shell: Shell) -> None:
@@ -52,6 +71,25 @@ async def test_environment_and_directory(sandbox: Sandbox) -> None:
 async def test_files_stay_between_commands(shell: Shell) -> None:
     await shell("echo kept > file; echo also > ~/above; echo too > $TMPDIR/there")
     assert (await shell("cat file ~/above $TMPDIR/there")).stdout.head == b"kept\nalso\ntoo\n"
+
+
+async def test_files_of_any_name_and_any_bytes_come_back(sandbox: Sandbox) -> None:
+    data = bytes(range(256)) * 1000
+    write = "import sys; data = sys.stdin.buffer.read(); [open(name, 'wb').write(data) for name in sys.argv[1:]]"
+    assert (await sandbox.run(Call("write", ("python3", "-c", write, *NAMES), 20, stdin=data))).exit_code == 0
+    look = "import os, sys; sys.stdout.buffer.write(b'\\0'.join(sorted(os.listdir(b'.'))))"
+    listed = (await sandbox.run(Call("look", ("python3", "-c", look), 20))).stdout.head
+    assert listed.split(b"\0") == sorted(name.encode(errors="surrogateescape") for name in NAMES)
+    read = await sandbox.run(Call("read", ("cat", "--", *NAMES), 20, keep=8 << 20))
+    assert read.stdout.head == data * len(NAMES)
+
+
+async def test_links_are_links(sandbox: Sandbox, shell: Shell) -> None:
+    await shell("mkdir d; echo in > d/f; ln -s d to; ln -s nowhere dangling; ln -s loop loop")
+    seen = await shell("readlink to dangling loop; cat to/f; cat dangling || cat loop || echo neither")
+    assert seen.stdout.head == b"d\nnowhere\nloop\nin\nneither\n"
+    assert (await sandbox.run(Call("there", ("cat", "f"), 20, cwd=f"{sandbox.repo}/to"))).stdout.head == b"in\n"
+    assert (await shell("rm -rf to; cat d/f")).stdout.head == b"in\n"
 
 
 async def test_python_and_git_are_there(shell: Shell) -> None:
@@ -171,6 +209,42 @@ async def test_cancelling_the_wait_leaves_the_command_running(shell: Shell) -> N
     await asyncio.gather(waiting, return_exceptions=True)
     assert (await shell(command, key="slow")).stdout.head == b"end\n"
     assert (await shell("cat ran")).stdout.head == b"x\n"
+
+
+async def test_a_command_outlives_the_server_that_started_it(sandboxes: Sandboxes) -> None:
+    """FL-K05: after kill -9 whoever asks for the call gets the whole of it, once."""
+    given = pickle.dumps((sandboxes, "killed/1", LONG))
+    client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, stdin=subprocess.PIPE)
+    assert client.stdin
+    client.stdin.write(given)
+    client.stdin.close()
+    sandbox = await sandboxes.create("killed/1")
+    await until_begun(sandbox)
+    client.kill()
+    await client.wait()
+    waiting = [asyncio.create_task(bash(sandbox, "echo never", "work/1/0")) for _ in range(2)]
+    await bash(sandbox, "touch go")
+    first, second = await asyncio.gather(*waiting)
+    assert first == second
+    assert (first.ended, first.exit_code, first.stdout.head) == ("exited", 0, b"first\nlast\n")
+    assert (await bash(sandbox, "cat ran")).stdout.head == b"x\n"
+    assert await sandboxes.runs() == {sandbox.id: "killed/1"}
+    await sandbox.kill()
+
+
+async def test_one_that_nobody_asked_for_long_is_as_it_was(
+    sandboxes: Sandboxes, rest: Callable[[Sandbox], None]
+) -> None:
+    run = f"c-1-{uuid.uuid4().hex}/1"
+    sandbox = await sandboxes.create(run)
+    first = await bash(sandbox, "echo kept > file; echo 1", "work/1/0")
+    rest(sandbox)
+    again = await sandboxes.create(run)
+    assert again.id == sandbox.id
+    assert await bash(again, "echo 2", "work/1/0") == first
+    rest(sandbox)
+    assert (await bash(sandbox, "cat file")).stdout.head == b"kept\n"
+    await sandbox.kill()
 
 
 async def test_create_is_once_for_a_run(sandboxes: Sandboxes) -> None:

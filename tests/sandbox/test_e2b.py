@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,19 +16,6 @@ from tests.e2b_cloud.lab import E2B
 from tests.sandbox.conftest import in_e2b
 from tests.sandbox.git_server import serve
 from tests.sandbox.hands import LONG, bash, out, until, until_begun
-
-CLIENT = """
-import asyncio, sys
-from app.sandbox.base import Call
-from app.sandbox.e2b import E2BSandboxes
-
-async def main(url, key, command):
-    there = E2BSandboxes(key, git_host="127.0.0.1", deployment="12", api_url=url, sandbox_url=url)
-    sandbox = await there.create("killed/1")
-    await sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 @pytest.fixture
@@ -80,22 +66,6 @@ async def test_no_command_starts_before_the_network_is_closed(cloud: E2B, sandbo
     assert await out(sandbox, "cat ran") == "x\n"
 
 
-async def test_a_command_outlives_the_server_and_is_found_again(cloud: E2B) -> None:
-    """FL-K05: after kill -9 the next server gets the whole of it, once."""
-    client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, cloud.url, cloud.key, LONG)
-    await until(lambda: cloud.sandboxes(run="killed/1"))
-    sandbox = await in_e2b(cloud).create("killed/1")
-    await until_begun(sandbox)
-    client.kill()
-    await client.wait()
-    running = asyncio.create_task(bash(sandbox, "echo never", "work/1/0"))
-    await bash(sandbox, "touch go")
-    result = await running
-    assert (result.ended, result.exit_code, result.stdout.head) == ("exited", 0, b"first\nlast\n")
-    assert await out(sandbox, "cat ran") == "x\n"
-    assert len(cloud.sandboxes(run="killed/1")) == 1
-
-
 @pytest.mark.parametrize("trouble", ["drop", "pause", "expire"])
 async def test_a_command_goes_on_where_the_connection_is_lost(cloud: E2B, sandbox: E2BSandbox, trouble: str) -> None:
     running = asyncio.create_task(bash(sandbox, LONG, "work/1/0"))
@@ -122,14 +92,6 @@ async def test_a_long_command_keeps_its_sandbox_awake(cloud: E2B, sandbox: E2BSa
     assert cloud.requests("/timeout", sandbox.id)[-1]["body"] == {"timeout": 900}
     await bash(sandbox, "touch go")
     assert (await running).exit_code == 0
-
-
-async def test_one_that_was_paused_is_as_it_was(cloud: E2B, sandbox: E2BSandbox, run: str) -> None:
-    await bash(sandbox, "echo kept > file")
-    cloud.order("expire", sandbox.id)
-    again = await in_e2b(cloud).create(run)
-    assert again.id == sandbox.id
-    assert await out(again, "cat file") == "kept\n"
 
 
 async def test_after_a_pause_the_network_is_closed_again(cloud: E2B, sandbox: E2BSandbox) -> None:

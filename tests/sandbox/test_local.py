@@ -165,25 +165,6 @@ async def test_packages_come_from_the_folder_and_nowhere_else(tmp_path: Path) ->
     await sandbox.kill()
 
 
-@pytest.mark.parametrize("isolation", ["bubblewrap", "none"])
-async def test_a_command_outlives_the_server_that_started_it(tmp_path: Path, isolation: str) -> None:
-    root = tmp_path / "sandboxes"
-    command = "echo begun; echo x >> ran; until [ -e go ]; do sleep 0.02; done; echo ended; exit 4"
-    client = start(root, isolation, command)
-    folder = root / folder_name("run")
-    await asyncio.to_thread(appears, folder / "home/repo/ran")
-    client.kill()
-    client.wait()
-    sandbox = await LocalSandboxes(root, isolation=isolation).connect(folder.name)  # type: ignore[arg-type]
-    waiting = [asyncio.create_task(sandbox.run(Call("work/1/0", ("bash", "-c", command), 30))) for _ in range(2)]
-    (folder / "home/repo/go").touch()
-    first, second = await asyncio.gather(*waiting)
-    assert first == second
-    assert (first.ended, first.exit_code, first.stdout.head) == ("exited", 4, b"begun\nended\n")
-    assert (folder / "home/repo/ran").read_text() == "x\n"
-    await sandbox.kill()
-
-
 async def test_a_call_whose_end_was_lost_is_not_run_again(walled: LocalSandbox, tmp_path: Path) -> None:
     """FL-K05"""
     folder = tmp_path / "sandboxes" / walled.id
