@@ -451,4 +451,11 @@ MUTANTS = (
         'sandbox, start, "", sha)',
         ("tests/runs/test_pipeline.py::test_a_new_sandbox_heeds_the_same_commit_of_the_default_branch",),
     ),
+    Mutant(
+        "under a token too the default branch's commit is fetched",
+        "app/runs/by_token.py",
+        "await fetched(url, rules, self._user.token, depth=1)",
+        "got",
+        ("tests/e2e/test_code.py::test_without_it_by_a_fork_and_the_next_work_goes_on_there",),
+    ),
 )

@@ -257,4 +257,11 @@ MUTANTS = (
         "",
         ("tests/sandbox/test_repo.py::test_no_large_file_is_asked_for",),
     ),
+    Mutant(
+        "a commit that is gone is not waited for",
+        "app/sandbox/cloning.py",
+        'if "not our ref" in said:',
+        "if False:",
+        ("tests/sandbox/test_repo.py::test_a_commit_that_was_rewritten_meanwhile_is_not_waited_for",),
+    ),
 )

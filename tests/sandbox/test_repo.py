@@ -161,6 +161,12 @@ async def test_a_server_that_stays_down_is_told_of_in_its_own_words(ground: Grou
 
 
 @pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
+async def test_a_commit_that_was_rewritten_meanwhile_is_not_waited_for(ground: Ground) -> None:
+    with pytest.raises(UserError, match="does not have the commit any more"):
+        await ground.clone(rules="1" * 40)
+
+
+@pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
 async def test_no_large_file_is_asked_for(ground: Ground, tmp_path: Path) -> None:
     """RT-R08: nor does anybody hear where `.lfsconfig` would have it come from."""
     work, pointer = tmp_path / "served/o/r", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
