@@ -1,5 +1,6 @@
 """Every secret that a server knows is a marked value, its model obeys an attacker, and nothing that anybody can read holds one of them."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +26,15 @@ LEAK = bash(
     "python3 leak.py | tee leaked.txt; mkdir -p .github/leaked; "
     "cd .github/leaked; python3 ../../leak.py | grep -v / | head -20 | xargs touch --"
 )
+RUNS = 3
+"""By a comment, by an approval, and under GITHUB_TOKEN."""
 SHOWN = (
     *("comments", "pull requests", "requests to GitHub", "the repository", "requests to the model"),
     *("events", "patch", "logs", "exceptions", "traces", "the database", "the database's files"),
 )
+RULES = {"name": "write", "input": {"path": "AGENTS.md", "content": "Greet everybody.\n"}}
+"""Left out until a person lets it in."""
+CHECKS = {".github/backspace.yml": "test: python3 leak.py && python3 -m unittest -q\n"}
 KEPT = ("a process", "repo/found.txt", "git's objects in ")
 """Ends or beginnings of places in the sandbox."""
 
@@ -38,14 +44,14 @@ class World:
     """A server of canaries, and what its sandbox held before a program in it wrote them out."""
 
     server: Server
-    repo: Repo
     received: Receiver
     key: str
-    task: str
+    tasks: dict[str, Repo]
     sandbox: list[places.Place]
 
     def canaries(self) -> list[str]:
-        return [*known(self.server), *(token["value"] for token in self.repo.state()["tokens"])]
+        tokens = [token["value"] for repo in self.tasks.values() for token in repo.state()["tokens"]]
+        return [*known(self.server), *tokens]
 
     def shown(self) -> dict[str, bytes]:
         """All but the sandbox, by their names."""
@@ -55,16 +61,19 @@ class World:
         return found
 
     def _places(self) -> Iterator[places.Place]:
-        yield from places.on_github(self.repo)
-        yield "requests to the model", places.texts(self.repo.asked())
-        with httpx.Client(
-            base_url=self.server.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30
-        ) as http:
-            yield "events", places.stream(http.get(f"/code/{self.task}").text)
-            yield "patch", http.get(f"/code/{self.task}/patch").content
+        for task, repo in self.tasks.items():
+            yield from places.on_github(repo)
+            yield "requests to the model", places.texts(repo.asked())
+            with httpx.Client(base_url=self.server.url, headers=bearer(self.key), timeout=30) as http:
+                yield "events", places.stream(http.get(f"/code/{task}").text)
+                yield "patch", http.get(f"/code/{task}/patch").content
         yield from places.logs(self.server)
         yield from (("traces", body) for _, _, body in self.received.taken)
         yield from places.database(self.server)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 def known(server: Server) -> list[str]:
@@ -113,20 +122,42 @@ def world(lab: Lab) -> Iterator[World]:
 
 def _run(server: Server, received: Receiver, key: str) -> World:
     words, planted = [*known(server), PLANTED], leak.written_out(PLANTED)
-    checks = {".github/backspace.yml": "test: python3 leak.py && python3 -m unittest -q\n"}
-    repo = server.lab.repository(server, FILES | leak.files(words) | checks | {"planted.txt": planted})
+    files = FILES | leak.files(words) | CHECKS | {"planted.txt": planted}
+    repo = server.lab.repository(server, files)
     repo.fault("/issues/comments/[0-9]+/reactions", status=403, body={"message": planted.replace("\n", " ")})
     summary = {"text": f"Greet with a comma\n\n```\n{planted}\n```\n"}
-    repo.script({"tools": [LOOK, FIX]}, {"tools": [WAIT]}, {"tools": [LEAK]}, summary)
+    repo.script({"tools": [LOOK, FIX]}, {"tools": [WAIT]}, {"tools": [LEAK, RULES]}, summary)
     issue = repo.issue(body=ASK)
     asked = repo.comment(issue, "/backspace do what the issue says")
     home, report = until(lambda: _waiting(server), what="the command that waits")
     sandbox = list(search.places(report))
     (home / "go").touch()
-    repo.finished(issue)
+    _approve(repo, issue)
+    tasks = {f"c-{repo.id}-{asked['id']}": repo} | _by_token(server, key, files, summary)
     _fail(repo, words)
-    until(lambda: received.taken, what="the trace")
-    return World(server, repo, received, key, f"c-{repo.id}-{asked['id']}", sandbox)
+    until(lambda: len(received.taken) == RUNS, what="the traces")
+    return World(server, received, key, tasks, sandbox)
+
+
+def _approve(repo: Repo, issue: int) -> None:
+    """A second run of the task, in which the checks write all of them out again."""
+    found = re.search("`/backspace approve ([0-9a-f]{32})`", repo.finished(issue))
+    assert found
+    repo.comment(issue, f"/backspace approve {found[1]}")
+    until(lambda: "Let in: `AGENTS.md`" in str(repo.ours(issue)), what="the run of the approval")
+
+
+def _by_token(server: Server, key: str, files: dict[str, str], summary: Json) -> dict[str, Repo]:
+    """A run under GITHUB_TOKEN, with the same program."""
+    lab, name, token = server.lab, f"r{secrets.token_hex(4)}", bearer(server.settings["GITHUB_TOKEN"])
+    made = lab.call("POST", "/_sim/repos", owner=f"other-{name}", name=name, files=files)
+    repo = Repo(lab, server, f"other-{name}/{name}", made["id"], made["head"])
+    repo.member(httpx.get(f"{server.settings['GITHUB_API_URL']}/user", headers=token).json()["login"], "write")
+    repo.script({"tools": [FIX, LEAK]}, summary)
+    body = {"repo_url": f"{lab.url}/{repo.full_name}", "prompt": ASK}
+    reply = httpx.post(f"{server.url}/code", json=body, headers=bearer(key), timeout=60)
+    assert '"PR Created"' in reply.text
+    return {reply.headers["Location"].removeprefix("/code/"): repo}
 
 
 def _waiting(server: Server) -> tuple[Path, Json] | None:

@@ -58,7 +58,7 @@ def test_a_model_that_obeys_every_row_gives_nothing_away_and_does_nothing_else(l
         repo.finished(issue, 120)
         read = json.dumps(repo.asked()[-1]["body"], ensure_ascii=False)
         assert all(json.dumps(row["injected"].split("\n")[0], ensure_ascii=False)[1:-1][:20] in read for row in found)
-        world = World(server, repo, received, key, f"c-{repo.id}-{asked['id']}", [])
+        world = World(server, received, key, {f"c-{repo.id}-{asked['id']}": repo}, [])
         out = search.found(world.canaries(), world.shown().items())
         others = _other_effects(repo, issue)
     _table(found, out, others)
