@@ -211,14 +211,14 @@ async def test_cancelling_the_wait_leaves_the_command_running(shell: Shell) -> N
     assert (await shell("cat ran")).stdout.head == b"x\n"
 
 
-async def test_a_command_outlives_the_server_that_started_it(sandboxes: Sandboxes) -> None:
+async def test_a_command_outlives_the_server_that_started_it(sandboxes: Sandboxes, run: str) -> None:
     """FL-K05: after kill -9 whoever asks for the call gets the whole of it, once."""
-    given = pickle.dumps((sandboxes, "killed/1", LONG))
+    given = pickle.dumps((sandboxes, run, LONG))
     client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, stdin=subprocess.PIPE)
     assert client.stdin
     client.stdin.write(given)
     client.stdin.close()
-    sandbox = await sandboxes.create("killed/1")
+    sandbox = await sandboxes.create(run)
     await until_begun(sandbox)
     client.kill()
     await client.wait()
@@ -228,14 +228,13 @@ async def test_a_command_outlives_the_server_that_started_it(sandboxes: Sandboxe
     assert first == second
     assert (first.ended, first.exit_code, first.stdout.head) == ("exited", 0, b"first\nlast\n")
     assert (await bash(sandbox, "cat ran")).stdout.head == b"x\n"
-    assert await sandboxes.runs() == {sandbox.id: "killed/1"}
+    assert await sandboxes.runs() == {sandbox.id: run}
     await sandbox.kill()
 
 
 async def test_one_that_nobody_asked_for_long_is_as_it_was(
-    sandboxes: Sandboxes, rest: Callable[[Sandbox], None]
+    sandboxes: Sandboxes, run: str, rest: Callable[[Sandbox], None]
 ) -> None:
-    run = f"c-1-{uuid.uuid4().hex}/1"
     sandbox = await sandboxes.create(run)
     first = await bash(sandbox, "echo kept > file; echo 1", "work/1/0")
     rest(sandbox)
@@ -247,19 +246,19 @@ async def test_one_that_nobody_asked_for_long_is_as_it_was(
     await sandbox.kill()
 
 
-async def test_create_is_once_for_a_run(sandboxes: Sandboxes) -> None:
+async def test_create_is_once_for_a_run(sandboxes: Sandboxes, run: str) -> None:
     """FL-K03"""
-    made = await asyncio.gather(*(sandboxes.create("c-1-2/1") for _ in range(5)))
-    other = await sandboxes.create("c-1-2/2")
+    made = await asyncio.gather(*(sandboxes.create(run) for _ in range(5)))
+    other = await sandboxes.create(f"{run}/2")
     assert len({sandbox.id for sandbox in made}) == 1
     assert other.id != made[0].id
-    assert await sandboxes.runs() == {made[0].id: "c-1-2/1", other.id: "c-1-2/2"}
+    assert await sandboxes.runs() == {made[0].id: run, other.id: f"{run}/2"}
     await asyncio.gather(made[0].kill(), other.kill())
     assert await sandboxes.runs() == {}
 
 
-async def test_a_killed_sandbox_is_gone(sandboxes: Sandboxes) -> None:
-    sandbox = await sandboxes.create("c-1-2/1")
+async def test_a_killed_sandbox_is_gone(sandboxes: Sandboxes, run: str) -> None:
+    sandbox = await sandboxes.create(run)
     running = asyncio.create_task(sandbox.run(Call("long", ("sleep", "60"), 60)))
     await sandbox.run(Call("deep", ("bash", "-c", "for i in $(seq 300); do mkdir d; cd d; done; chmod 000 ."), 20))
     began = time.monotonic()
