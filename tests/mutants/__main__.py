@@ -25,6 +25,8 @@ SECONDS = 300
 AT_ONCE = 3
 OPTIONS = shlex.split("-x -q -n0 --no-header -p no:cacheprovider -p no:schemathesis -m '' -k 'not postgresql'")
 """Whatever its marker a test is run; what speaks SQL, on SQLite alone."""
+NOTICED = ("FAILED ", "ERROR at teardown of ")
+"""In what pytest says. An error before a test shows nothing."""
 
 
 def survives(mutant: Mutant) -> str | None:
@@ -45,7 +47,7 @@ def survives(mutant: Mutant) -> str | None:
             run = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
             return f"no test had failed after {SECONDS} s"
-    if run.returncode == 1 and "FAILED " in run.stdout:  # an error before a test shows nothing
+    if run.returncode == 1 and any(seen in run.stdout for seen in NOTICED):
         return None
     said = "no test failed" if run.returncode == 0 else f"pytest ended with {run.returncode}"
     return f"{said}:\n{run.stdout[-800:]}"
