@@ -120,7 +120,7 @@ def _over(seen: View, done: Done, asked: str, server_url: str, patch_url: str | 
     return [
         f"### {_end(seen, done, url, server_url)}\n{asked}",
         _why(seen, done),
-        f"[The whole change as a patch](<{patch_url}>)" if done.via == "patch" and patch_url else "",
+        _patch(patch_url) if done.via == "patch" else "",
         _proof(seen),
         "\n".join(f"Let in: {_named(approved)}  " for approved in seen.let_in).rstrip(),
         _lost(seen),
@@ -132,8 +132,15 @@ def _over(seen: View, done: Done, asked: str, server_url: str, patch_url: str | 
     ]
 
 
+def _patch(url: str | None) -> str:
+    """Without a link a key is needed, which only whoever runs the server can give."""
+    if url is None:
+        return "The server keeps the whole change as a patch: ask its operator for it."
+    return f"[The whole change as a patch](<{url}>)"
+
+
 def _why(seen: View, done: Done) -> str:
-    if done.outcome != "nothing" or done.message == seen.error:
+    if done.outcome != "nothing" or (seen.error and done.message == seen.error):
         return plain(done.message or (seen.error if done.outcome == "failed" else ""), _WHY)
     words = prose(done.message or seen.said, 2_000)
     quoted = "\n".join(f"> {line}".rstrip() for line in words.split("\n"))

@@ -370,15 +370,15 @@ MUTANTS = (
     Mutant(
         "the sandbox of a task that goes on is left to it",
         "app/runs/sweeper.py",
-        "            if await self._engine.db(tables.is_over(task)):\n",
-        "            if True:\n",
+        "        if await self._engine.db(tables.is_over(task)):\n",
+        "        if True:\n",
         ("tests/runs/test_sweeper.py::test_a_sandbox_goes_where_its_task_is_over_and_nowhere_else",),
     ),
     Mutant(
         "a sandbox that outlived its task is removed",
         "app/runs/sweeper.py",
-        "                await self._sandboxes.end(sandbox_id)\n",
-        "                pass\n",
+        "            await self._sandboxes.end(sandbox_id)\n",
+        "            pass\n",
         ("tests/runs/test_sweeper.py::test_a_sandbox_goes_where_its_task_is_over_and_nowhere_else",),
     ),
     Mutant(

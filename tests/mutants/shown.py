@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "a patch is linked where people reach it",
         "app/publish/comment.py",
-        'if done.via == "patch" and patch_url else',
-        "if patch_url else",
+        '_patch(patch_url) if done.via == "patch" else "",',
+        "_patch(patch_url),",
         ("tests/publish/test_comment.py::test_a_patch_is_linked_where_people_reach_it",),
     ),
     Mutant(

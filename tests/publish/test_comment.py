@@ -544,10 +544,11 @@ Validate all POST bodies · [asked](<https://github.com/acme/api/issues/12#issue
 def test_a_patch_is_linked_where_people_reach_it() -> None:
     done = e.Done(outcome="failed", message="No branch may be made.", via="patch")
     link = "https://backspace.example/code/c-1234-900/patch?sig=ab"
-    assert "as a patch" not in show(*GATED, done)
+    assert "The server keeps the whole change as a patch: ask its operator for it." in show(*GATED, done)
     assert f"[The whole change as a patch](<{link}>)" in show(*GATED, done, patch_url=link)
     ready = e.Done(outcome="ready", pr_url=PULL, via="api")
     assert link not in show(*GATED, *published(), ready, patch_url=link)
+    assert "as a patch" not in show(*GATED, *published(), ready)
 
 
 def test_stopped() -> None:
