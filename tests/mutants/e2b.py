@@ -128,6 +128,13 @@ MUTANTS = (
         ("tests/sandbox/test_e2b_faults.py::test_a_command_that_outlives_its_deadline_costs_its_sandbox",),
     ),
     Mutant(
+        "who keeps a command in E2B has no environment",
+        "app/sandbox/e2b_far.py",
+        "start_new_session=True, env={}, cwd",
+        "start_new_session=True, cwd",
+        ("tests/sandbox/test_e2b.py::test_the_token_of_one_command_is_on_no_disk_and_in_no_other_process",),
+    ),
+    Mutant(
         "every request to E2B has a deadline",
         "app/sandbox/e2b_waits.py",
         "        async with asyncio.timeout(seconds):\n            yield\n",

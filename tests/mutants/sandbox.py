@@ -181,6 +181,27 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "memory in files has a limit",
+        "app/sandbox/bubblewrap.py",
+        '"--size", str(SHARED_MEMORY), ',
+        "",
+        ("tests/sandbox/test_walls.py::test_every_way_out_is_closed",),
+    ),
+    Mutant(
+        "a command has so many processes",
+        "app/sandbox/keeper.py",
+        "    (resource.RLIMIT_NPROC, 4096),\n",
+        "",
+        ("tests/sandbox/test_local.py::test_limits_hold_for_files_and_memory",),
+    ),
+    Mutant(
+        "who keeps a command has no environment",
+        "app/sandbox/calls.py",
+        "start_new_session=True, env={}, cwd",
+        "start_new_session=True, cwd",
+        ("tests/sandbox/test_local.py::test_who_keeps_a_command_has_nothing_of_the_servers_environment",),
+    ),
+    Mutant(
         "keyrings are refused",
         "app/sandbox/seccomp.py",
         "        *_any_of(it.refused, _ERROR | errno.ENOSYS),\n",

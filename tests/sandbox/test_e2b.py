@@ -11,7 +11,7 @@ import pytest
 
 from app.core.errors import Transient, UserError
 from app.sandbox.base import Call, SandboxGone
-from app.sandbox.e2b_calls import E2BSandbox
+from app.sandbox.e2b_calls import KEEPER, E2BSandbox
 from tests.e2b_cloud.lab import E2B
 from tests.sandbox.conftest import in_e2b
 from tests.sandbox.git_server import serve
@@ -176,6 +176,8 @@ async def test_the_token_of_one_command_is_on_no_disk_and_in_no_other_process(cl
     await until_begun(sandbox)
     disk = Path(cloud.sandbox(sandbox.id)["disk"])
     assert holding(b"canary", disk) == []
+    keepers = [p for p in cloud.sandbox(sandbox.id)["processes"] if KEEPER in p["argv"]]
+    assert [keeper["environ"] for keeper in keepers] == [[]]
     await bash(sandbox, "touch go")
     assert (await running).exit_code == 0
     after = cloud.sandbox(sandbox.id)

@@ -18,7 +18,7 @@ from app.sandbox import keeper
 from app.sandbox.base import Call, SandboxGone
 from app.sandbox.bubblewrap import explain
 from app.sandbox.calls import Calls, Command
-from app.sandbox.local import LocalSandbox, LocalSandboxes, folder_name, furnish
+from app.sandbox.local import Isolation, LocalSandbox, LocalSandboxes, folder_name, furnish
 from tests.sandbox.git_server import serve
 
 CLIENT = """
@@ -141,7 +141,8 @@ async def test_no_rights_are_left(walled: LocalSandbox) -> None:
 
 async def test_limits_hold_for_files_and_memory(walled: LocalSandbox) -> None:
     """RT-S07"""
-    assert await say(walled, "ulimit -c; ulimit -n; ulimit -f; ulimit -d") == "0\n8192\n2097152\n8388608\n"
+    limits = "ulimit -c; ulimit -n; ulimit -f; ulimit -d; ulimit -u"
+    assert await say(walled, limits) == "0\n8192\n2097152\n8388608\n4096\n"
     assert "MemoryError" in await say(walled, "python3 -c 'bytearray(9 << 30)'")
 
 
@@ -176,6 +177,23 @@ async def test_a_call_whose_end_was_lost_is_not_run_again(walled: LocalSandbox, 
     assert (result.ended, result.exit_code, result.stdout.head) == ("interrupted", None, b"before\n")
     assert (await walled.run(call)).ended == "interrupted"
     assert (folder / "home/repo/ran").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "none"])
+async def test_who_keeps_a_command_has_nothing_of_the_servers_environment(tmp_path: Path, isolation: Isolation) -> None:
+    """RT-S01: it outlives the server, and without walls a command can read what it has."""
+    sandbox = await LocalSandboxes(tmp_path, isolation).create("run")
+    waiting = asyncio.create_task(sandbox.run(Call("k", ("bash", "-c", "touch begun; sleep 60"), 60)))
+    await asyncio.to_thread(appears, tmp_path / sandbox.id / "home/repo/begun")
+    keeper_id = keeper_of(tmp_path / sandbox.id / "calls/k/lock")
+    assert environment(keeper_id) == b""
+    assert b"PATH=" in environment(os.getpid())
+    await sandbox.stop("k")
+    assert (await waiting).ended == "stopped"
+
+
+def environment(process: int) -> bytes:
+    return Path(f"/proc/{process}/environ").read_bytes()
 
 
 def start(root: Path, isolation: str, command: str) -> "subprocess.Popen[bytes]":
