@@ -9,6 +9,7 @@ import aiohttp
 
 from app.agent.budget import price_note
 from app.core.errors import Transient, UserError
+from app.core.redact import Redactor
 from app.github.errors import NotFound, Unauthorized
 from app.runs.database import Database
 from app.sandbox import bubblewrap
@@ -43,8 +44,8 @@ async def _tried(check: Callable[[Settings], Awaitable[str]], settings: Settings
     try:
         async with asyncio.timeout(SECONDS):
             return True, await check(settings)
-    except (UserError, Transient) as e:
-        return False, str(e)
+    except (UserError, Transient) as e:  # which may be in the words of whoever answered
+        return False, Redactor(settings.secrets()).text(str(e))
     except TimeoutError:
         return False, f"No answer within {SECONDS:g} s ({(check.__name__).strip('_')})."
 
@@ -65,11 +66,11 @@ def _writable(file: str) -> None:
 
 
 async def _sandbox(settings: Settings) -> str:
-    await sandboxes_of(settings).check()
+    remark = await sandboxes_of(settings).check()
     said = f"Commands run {commands_run(settings)}."
     if settings.sandbox != "local":
         return said
-    return f"{said} It shares this machine's kernel: weaker than a virtual machine. Not limited: {bubblewrap.not_limited()}."
+    return f"{said} It shares this machine's kernel: weaker than a virtual machine. Not limited: {bubblewrap.not_limited()}.{f' {remark}.' if remark else ''}"
 
 
 async def _github(settings: Settings) -> str:

@@ -154,6 +154,18 @@ async def somebody(app: web.Application) -> AsyncIterator[str]:
         yield str(server.make_url("")).rstrip("/")
 
 
+async def test_a_proxy_that_repeats_the_key_is_not_repeated(lab: Lab, wrong: Wrong) -> None:
+    async def repeat(request: web.Request) -> web.Response:
+        error = {"type": "not_found_error", "message": f"no route for {request.headers['Authorization']}"}
+        return web.json_response({"type": "error", "error": error}, status=404)
+
+    proxy = web.Application()
+    proxy.router.add_get("/{path:.*}", repeat)
+    async with somebody(proxy) as url:
+        (line,) = await wrong(settings(lab) | {"ANTHROPIC_BASE_URL": url})
+    assert "no route for " in line
+
+
 async def test_a_port_that_is_taken(lab: Lab, wrong: Wrong) -> None:
     async with somebody(web.Application()) as url:
         (line,) = await wrong(settings(lab) | {"PORT": str(urlsplit(url).port)})

@@ -370,6 +370,13 @@ MUTANTS = (
         ("tests/agent/test_budget.py::test_what_a_request_costs",),
     ),
     Mutant(
+        "doctor repeats no key",
+        "app/doctor.py",
+        "return False, Redactor(settings.secrets()).text(str(e))",
+        "return False, str(e)",
+        ("tests/test_doctor.py::test_a_proxy_that_repeats_the_key_is_not_repeated",),
+    ),
+    Mutant(
         "a price that is not known is said by doctor",
         "app/doctor.py",
         'return f"{said} {note}" if note else said',
