@@ -1,4 +1,4 @@
-"""Whether somebody said stop to a task: on disk, and at once in this process."""
+"""Somebody says stop: to what is open in a thread, on disk, and at once to the step that runs in this process."""
 
 from collections.abc import Callable
 
