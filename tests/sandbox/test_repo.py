@@ -163,7 +163,7 @@ async def test_a_server_that_stays_down_is_told_of_in_its_own_words(ground: Grou
 @pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
 async def test_a_commit_that_was_rewritten_meanwhile_is_not_waited_for(ground: Ground) -> None:
     with pytest.raises(UserError, match="does not have the commit any more"):
-        await ground.clone(rules="1" * 40)
+        await ground.clone(rules="1" * 40, pauses=())
 
 
 @pytest.mark.parametrize("ground", ["bubblewrap"], indirect=True)
