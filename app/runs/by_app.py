@@ -7,6 +7,7 @@ from app.core.task import Request, ThreadRequest
 from app.github import thread
 from app.github.app import App
 from app.github.client import GitHub
+from app.github.errors import NotFound
 from app.github.thread import Thread
 from app.github.tokens import CHECK, CLONE, COMMENT, LOOK, PUBLISH
 from app.publish import head_branch
@@ -32,8 +33,8 @@ class ByApp:
         facts = await self._github(run, request, CHECK).repository()
         if facts.archived:
             raise UserError("This repository is archived: unarchive it and ask again.")
-        if request.thread and (await self._github(run, request, COMMENT).issue(request.thread)).state == "closed":
-            raise UserError("The issue was closed in the meantime: open it and ask again.")
+        if request.thread:
+            await self._is_open(run, request, request.thread)
         start, github = facts.default_branch, self._github(run, request, LOOK)
         if request.approved and request.approved.branch:
             start = await head_branch.on_top(request.approved.branch, github)
@@ -94,6 +95,16 @@ class ByApp:
 
     async def close(self, run: str) -> None:
         await self._app.tokens.revoke(run)
+
+    async def _is_open(self, run: str, request: Request, thread: int) -> None:
+        try:
+            state = (await self._github(run, request, COMMENT).issue(thread)).state
+        except NotFound:
+            raise UserError(
+                "The issue was deleted or moved to another repository: ask again where it is now."
+            ) from None
+        if state == "closed":
+            raise UserError("The issue was closed in the meantime: open it and ask again.")
 
     async def _allowed(self, run: str, request: Request, why_not: str) -> None:
         """Whoever asked in a thread, or approved, may still write. A caller's key was looked at when it asked, and is not again."""

@@ -170,7 +170,12 @@ class Comments:
                 return
         written.at = time.monotonic()
         if not await self._engine.db(tables.is_over(request.key)):  # its own step has given up
-            await self.settle(run, request, done.outcome)
+            await self.settle(run, await self._asked(run, request), done.outcome)
+
+    async def _asked(self, run: str, request: ThreadRequest) -> ThreadRequest:
+        """With what this run lets in, of which the task's own row does not tell."""
+        approved = (await self._engine.spec(run) or {}).get("approved")
+        return ThreadRequest.model_validate({**request.model_dump(), "approved": approved})
 
     async def _edit(self, request: ThreadRequest, comment_id: int, place: int, written: _Written, since: float) -> None:
         """Unless there is nothing new to say, or no room for it: newer words will come."""

@@ -72,6 +72,11 @@ class Records:
         """Whether there is such a workflow, finished or not, whose log is still there."""
         return bool(await DBOS.list_workflows_async(workflow_ids=[workflow_id], load_input=False, load_output=False))
 
+    async def spec(self, workflow_id: str) -> Json | None:
+        """What this workflow was started with; None where that is not known."""
+        found = await DBOS.list_workflows_async(workflow_ids=[workflow_id], load_output=False)
+        return _spec(found[0].input) if found else None
+
     async def unfinished(self, *names: str) -> list[str]:
         """Ids of the workflows of these kinds that are not over."""
         found = await DBOS.list_workflows_async(

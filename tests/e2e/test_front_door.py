@@ -156,6 +156,10 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 
 
+def _tokens_revoked(repo: Repo) -> int:
+    return sum(token["revoked"] for token in repo.state()["tokens"])
+
+
 def test_where_it_is_unknown_who_asks_nothing_starts(lab: Lab, server: Server) -> None:
     """RT-T04, RT-T08: one answer to each, however often it is asked, and what passes is tried again."""
     told = {}
@@ -170,6 +174,10 @@ def test_where_it_is_unknown_who_asks_nothing_starts(lab: Lab, server: Server) -
     forbidden, asked = told["forbidden"]
     until(lambda: forbidden.ours(asked))
     forbidden.comment(asked)
+    until(
+        lambda: _tokens_revoked(forbidden) == 4,
+        what="the end of both intakes, each with a token to look and one to tell",
+    )
     assert "Nothing to change" in passing.finished(passed)
     until(lambda: all(repo.reactions(asked) or repo.ours(asked) for repo, asked in told.values()))
     assert {why: repo.reactions(asked) for why, (repo, asked) in told.items()} == {

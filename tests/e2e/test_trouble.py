@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.lab import FIX, Lab, Repo, bash, on_this_machine, until
+from tests.e2e.lab import FIX, Lab, Repo, Server, bash, on_this_machine, until
 
 
 @on_this_machine
@@ -148,17 +148,41 @@ def test_a_request_whose_comment_github_refuses_is_done_all_the_same(repo: Repo)
     assert len(repo.pulls()) == 1
 
 
-def test_a_task_closes_although_its_comment_can_be_written_no_more(repo: Repo) -> None:
-    """FL-G12"""
-    repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
-    issue = repo.issue()
-    repo.comment(issue)
-    until(lambda: len(repo.asked()) == 2)
-    repo.fault(r"/issues/comments/\d+$", method="PATCH", status=404, times=1000)
-    repo.fault(r"/issues/\d+/comments$", method="POST", status=410, times=1000)
-    repo.let_go()
-    until(lambda: _outcome(repo, issue) == "ready", what="the end of the task")
-    assert len(repo.pulls()) == 1
+NO_MORE: dict[str, list[dict[str, Any]]] = {
+    "deleted": [
+        {"path": r"/issues/comments/\d+$", "method": "PATCH", "status": 404},
+        {"path": r"/issues/\d+/comments$", "method": "POST", "status": 410},
+    ],
+    "transferred": [
+        {
+            "path": r"/issues/\d+/comments$",
+            "method": "POST",
+            "status": 301,
+            "headers": {"location": "/api/v3/repositories/99/issues/1/comments"},
+        },
+        {"path": r"/issues/comments/", "status": 404},
+    ],
+    "locked": [
+        {"path": r"/issues/", "status": 403, "body": {"message": "Unable to create comment because issue is locked."}},
+    ],
+}
+"""What becomes of an issue, and how GitHub answers then."""
+
+
+def test_a_task_closes_although_its_comment_can_be_written_no_more(lab: Lab, server: Server) -> None:
+    """FL-G12: the work is published all the same."""
+    asked = {why: lab.repository(server) for why in NO_MORE}
+    for repo in asked.values():
+        repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
+        repo.comment(repo.issue())
+    for why, repo in asked.items():
+        until(lambda repo=repo: len(repo.asked()) == 2)
+        for answer in NO_MORE[why]:
+            repo.fault(times=1000, **answer)
+        repo.let_go()
+    for repo in asked.values():
+        until(lambda repo=repo: _outcome(repo, 1) == "ready", what="the end of the task")
+        assert len(repo.pulls()) == 1
 
 
 def test_a_check_that_the_change_takes_away_is_red(lab: Lab, repo: Repo) -> None:
@@ -292,7 +316,10 @@ def test_work_ends_within_seconds_where_the_app_is_taken_away(repo: Repo, event:
 
 
 def test_a_suspended_installation_is_left_alone_until_it_is_let_in_again(repo: Repo) -> None:
-    """FL-G07: then the comment says how it ended, although another's was deleted meanwhile, and new work begins."""
+    """FL-G07: then the comment says how it ended, although another's was deleted meanwhile, and new work begins.
+
+    What was stopped is not taken up again: it is asked for again.
+    """
     repo.script(
         *({"tools": [FIX, bash("touch began; sleep 500", seconds=600)]} for _ in range(2)),
         *({"text": "Greet"} for _ in range(2)),

@@ -290,4 +290,18 @@ MUTANTS = (
         "try_edit_comment(comment_id, body)",
         ("tests/runs/test_says_why.py",),
     ),
+    Mutant(
+        "the end of what was approved is told where it was approved",
+        "app/runs/comments.py",
+        "self.settle(run, await self._asked(run, request), done.outcome)",
+        "self.settle(run, request, done.outcome)",
+        ("tests/runs/test_late_end.py",),
+    ),
+    Mutant(
+        "an issue that has gone is said to have gone",
+        "app/runs/by_app.py",
+        "        except NotFound:\n            raise UserError(",
+        "        except AssertionError:\n            raise UserError(",
+        ("tests/runs/test_by_app.py::test_an_issue_that_is_not_there_any_more_is_said_to_be_that",),
+    ),
 )

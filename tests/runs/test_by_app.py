@@ -51,6 +51,21 @@ async def test_instructions_and_commands_are_of_the_default_branch_at_one_commit
         await head_branch.rules(BRANCH, "gone", github)
 
 
+async def test_an_issue_that_is_not_there_any_more_is_said_to_be_that(world: World) -> None:
+    """RT-T12, FL-G12: one that was transferred leads to where this token sees nothing."""
+    issue = (
+        await world.control("POST", f"/repos/{world.repository.full_name}/issues", {"user": "octo", "title": "T"})
+    )["number"]
+    request = (await approved(world, "write", "")).model_copy(update={"thread": issue})
+    place = ByApp(app=world.app, server_url=world.url)
+    await place.begin("run-1", request)
+    moved = {"status": 301, "headers": {"location": f"{world.url}/api/v3/repositories/99/issues/1"}}
+    for gone in (moved, {"status": 410}):
+        await world.fault("GET", f"/issues/{issue}$", **gone)
+        with pytest.raises(UserError, match="deleted or moved to another repository: ask again where it is now"):
+            await place.begin("run-2", request)
+
+
 async def test_what_was_archived_meanwhile_is_not_begun(world: World) -> None:
     place, request = ByApp(app=world.app, server_url=world.url), await approved(world, "write", "")
     await place.begin("run-1", request)

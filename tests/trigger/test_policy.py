@@ -77,7 +77,7 @@ def test_the_same_comment_in_another_delivery_is_the_same_task() -> None:
     ],
 )
 def test_nothing_is_asked(event: str, payload: dict[str, Any]) -> None:
-    """RT-T03, RT-T05, RT-T11, RT-T14"""
+    """RT-T03, RT-T05, RT-T11, RT-T12, RT-T14: in a discussion too, for the App may not answer there."""
     assert ask(event, payload) is None
 
 
