@@ -70,7 +70,8 @@ async def _sandbox(settings: Settings) -> str:
     said = f"Commands run {commands_run(settings)}."
     if settings.sandbox != "local":
         return said
-    return f"{said} It shares this machine's kernel: weaker than a virtual machine. Not limited: {bubblewrap.not_limited()}.{f' {remark}.' if remark else ''}"
+    weaker = f"It shares this machine's kernel: weaker than a virtual machine. Not limited: {bubblewrap.not_limited()}."
+    return f"{said} {weaker} {remark}".rstrip()
 
 
 async def _github(settings: Settings) -> str:

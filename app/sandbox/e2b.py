@@ -41,12 +41,13 @@ class E2BSandboxes:
     wheels: Path | None = None
     patience: float = 20.0
 
-    async def check(self) -> None:
-        """Raises UserError for a key or a template that E2B does not know, Transient where it gives no answer."""
+    async def check(self) -> str:
+        """Nothing to be said (""). Raises UserError for a key or a template that E2B does not know, Transient where it gives no answer."""
         async with within(2 * self._waits.answer):
             await self._client.AsyncSandbox.list(limit=1).next_items()
             if not await self._client.AsyncTemplate.exists(self.template):
                 raise UserError(f"BACKSPACE_E2B_TEMPLATE: E2B has no template {self.template} for this key.")
+        return ""
 
     async def create(self, run_id: str, warm: str | None = None) -> E2BSandbox:
         sandbox = await self._found_or_made(run_id, warm)

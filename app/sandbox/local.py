@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.core.errors import UserError
-from app.sandbox import bubblewrap, seccomp
+from app.sandbox import bubblewrap, git_version, seccomp
 from app.sandbox.base import Call, Result, SandboxGone
 from app.sandbox.calls import PYTHON, Calls, Command, room
 
@@ -117,8 +117,8 @@ class LocalSandboxes:
     network: bool = False
     wheels: Path | None = None
 
-    async def check(self) -> None:
-        """Run a command for real. Raises UserError that says what to do where that does not work."""
+    async def check(self) -> str:
+        """Run a command for real; what is to be said of its git, or "". Raises UserError that says what to do where that does not work."""
         if self.isolation == "bubblewrap":
             bubblewrap.program()
             await asyncio.to_thread(bubblewrap.refuse_overlap, self.root)
@@ -135,6 +135,7 @@ class LocalSandboxes:
             if self.isolation == "bubblewrap" and said and said[0].startswith("bwrap:"):
                 raise UserError(bubblewrap.explain(said[0]))
             raise UserError(f"Commands in the sandbox need Python and git on this machine: {' '.join(said)}")
+        return git_version.remark(result.stdout.head.decode(errors="replace"))
 
     async def create(self, run_id: str, warm: str | None = None) -> LocalSandbox:
         """`warm` is another place's: nothing is kept here."""

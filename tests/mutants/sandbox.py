@@ -202,6 +202,13 @@ MUTANTS = (
         ("tests/sandbox/test_local.py::test_who_keeps_a_command_has_nothing_of_the_servers_environment",),
     ),
     Mutant(
+        "an old git is told",
+        "app/sandbox/git_version.py",
+        "patch >= FIRST_SAFE.get(minor, patch + 1)",
+        "patch >= FIRST_SAFE.get(minor, 0)",
+        ("tests/sandbox/test_git_version.py",),
+    ),
+    Mutant(
         "keyrings are refused",
         "app/sandbox/seccomp.py",
         "        *_any_of(it.refused, _ERROR | errno.ENOSYS),\n",
