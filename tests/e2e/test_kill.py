@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -84,6 +85,10 @@ def test_killed_and_started_again(lab: Lab, mortal: ForkedServer, moment: str) -
     assert not [s for s in mortal.sandboxes() if list(s.rglob("greet.py"))]
 
 
+def _has_asked(repo: Repo, times: int) -> bool:
+    return len(repo.asked()) == times
+
+
 def test_a_turn_that_ends_its_server_again_and_again_is_given_up(lab: Lab, mortal: ForkedServer) -> None:
     """FL-K12: a kill before a turn that is recorded is forgotten; after three in the next one what there is is published."""
     repo = lab.repository(mortal)
@@ -91,7 +96,7 @@ def test_a_turn_that_ends_its_server_again_and_again_is_given_up(lab: Lab, morta
 
     def killed_in(*requests: int) -> None:
         for number in requests:
-            until(lambda n=number: len(repo.asked()) == n, what="a request to the model")
+            until(partial(_has_asked, repo, number), what="a request to the model")
             mortal.kill()
             mortal.start()
 
