@@ -169,6 +169,14 @@ NO_MORE: dict[str, list[dict[str, Any]]] = {
 """What becomes of an issue, and how GitHub answers then."""
 
 
+def _ends_in(repo: Repo, answers: list[dict[str, Any]]) -> None:
+    """From the model's last reply on, GitHub answers so."""
+    until(lambda: len(repo.asked()) == 2)
+    for answer in answers:
+        repo.fault(times=1000, **answer)
+    repo.let_go()
+
+
 def test_a_task_closes_although_its_comment_can_be_written_no_more(lab: Lab, server: Server) -> None:
     """FL-G12: the work is published all the same."""
     asked = {why: lab.repository(server) for why in NO_MORE}
@@ -176,13 +184,9 @@ def test_a_task_closes_although_its_comment_can_be_written_no_more(lab: Lab, ser
         repo.script({"tools": [FIX]}, {"text": "Greet with a comma", "hold": True})
         repo.comment(repo.issue())
     for why, repo in asked.items():
-        until(lambda repo=repo: len(repo.asked()) == 2)
-        for answer in NO_MORE[why]:
-            repo.fault(times=1000, **answer)
-        repo.let_go()
-    for repo in asked.values():
-        until(lambda repo=repo: _outcome(repo, 1) == "ready", what="the end of the task")
-        assert len(repo.pulls()) == 1
+        _ends_in(repo, NO_MORE[why])
+    until(lambda: [_outcome(repo, 1) for repo in asked.values()] == ["ready"] * 3, what="the end of each task")
+    assert [len(repo.pulls()) for repo in asked.values()] == [1] * 3
 
 
 def test_a_check_that_the_change_takes_away_is_red(lab: Lab, repo: Repo) -> None:
