@@ -109,6 +109,7 @@ def test_inline_code_is_one_code_span(text: str) -> None:
 
 @given(nasty)
 @example("```\n# outside")
+@example("a\n /merge")
 def test_a_code_block_is_closed_by_its_own_fence_only(text: str) -> None:
     """RT-O05, RT-G13"""
     shown = fenced(text, "diff")
