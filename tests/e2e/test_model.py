@@ -76,7 +76,7 @@ def test_a_model_that_stays_away_ends_the_run_with_a_draft_that_says_how_to_go_o
 
 def test_minutes_that_are_over_end_a_running_command_and_keep_the_work(lab: Lab) -> None:
     """RT-D02, RT-S07"""
-    server = lab.server(BACKSPACE_TASK_MINUTES="0.08")
+    server = lab.server(BACKSPACE_TASK_MINUTES="0.15")
     try:
         repo = lab.repository(server)
         issue = repo.ask({"tools": [FIX, bash("sleep 500", seconds=600)]}, {"text": "never asked"})
@@ -84,7 +84,7 @@ def test_minutes_that_are_over_end_a_running_command_and_keep_the_work(lab: Lab)
         (pull,) = repo.pulls()
         assert pull["draft"]
         for told in (comment, pull["body"]):
-            assert "08 minutes of work are over." in told
+            assert "0.15 minutes of work are over." in told
         assert len(repo.asked()) == 1
     finally:
         server.stop()
