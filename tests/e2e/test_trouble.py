@@ -341,7 +341,9 @@ def test_a_suspended_installation_is_left_alone_until_it_is_let_in_again(repo: R
     repo.lab.call("PATCH", repo.control, suspended=False)
     assert len(_tokens_asked_for(repo)) == asked <= 24
     _hear(repo, "installation", "unsuspend")
-    until(lambda: "suspen" in repo.status(issue), 40, "the comment's last state")  # it was stopped before or after its edit
+    until(
+        lambda: "suspen" in repo.status(issue), 40, "the comment's last state"
+    )  # it was stopped before or after its edit
     until(lambda: _to_mend(repo) == 0, 40, "the end of mending")
     repo.comment(again := repo.issue())
     until(lambda: len(repo.asked()) == 3, what="new work")
