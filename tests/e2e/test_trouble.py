@@ -341,9 +341,8 @@ def test_a_suspended_installation_is_left_alone_until_it_is_let_in_again(repo: R
     repo.lab.call("PATCH", repo.control, suspended=False)
     assert len(_tokens_asked_for(repo)) == asked <= 24
     _hear(repo, "installation", "unsuspend")
-    until(
-        lambda: "suspen" in repo.status(issue), 40, "the comment's last state"
-    )  # it was stopped before or after its edit
+    # Stopped by "the suspension", or "suspended" where its edit was made before.
+    until(lambda: "suspen" in repo.status(issue), 40, "the comment's last state")
     until(lambda: _to_mend(repo) == 0, 40, "the end of mending")
     repo.comment(again := repo.issue())
     until(lambda: len(repo.asked()) == 3, what="new work")
