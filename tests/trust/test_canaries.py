@@ -161,13 +161,18 @@ def _by_token(server: Server, key: str, files: dict[str, str], summary: Json) ->
 
 
 def _waiting(server: Server) -> tuple[Path, Json] | None:
-    """The home in the sandbox whose command waits, and what is in that sandbox."""
+    """The home in the sandbox whose command waits, and what is in that sandbox: looked at once the command waits."""
+    for box in server.sandboxes():
+        home = box / ("home/user" if server.lab.e2b else "home")
+        if (home / "began").exists():
+            return home, _report(server, box)
+    return None
+
+
+def _report(server: Server, box: Path) -> Json:
     if cloud := server.lab.e2b:
-        reports = cloud.sandboxes(deployment=str(server.app_id))
-        found = [(Path(report["disk"], "home/user"), report) for report in reports]
-    else:
-        found = [(folder / "home", places.local_sandbox(folder)) for folder in server.sandboxes()]
-    return next((one for one in found if (one[0] / "began").exists()), None)
+        return next(s for s in cloud.sandboxes(deployment=str(server.app_id)) if Path(s["disk"]) == box)
+    return places.local_sandbox(box)
 
 
 def _fail(repo: Repo, words: list[str]) -> None:
